@@ -1,0 +1,146 @@
+//! Checks a manifest offline the way the API server would.
+
+use jsonschema::error::{ValidationError, ValidationErrorKind};
+use kube::core::cel::{Validator, apply_defaults};
+use serde_json::{Map, Value, json};
+
+use crate::{GROUP, VERSION, crds};
+
+/// Why a manifest is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{path}: {message}")]
+pub struct Refusal {
+    /// The field, for example `spec.tier`. Empty when it is the whole object.
+    pub path: String,
+    /// What is wrong.
+    pub message: String,
+}
+
+impl Refusal {
+    fn new(path: &str, message: impl Into<String>) -> Self {
+        Self { path: path.to_owned(), message: message.into() }
+    }
+}
+
+/// Checks a Webinar or WebinarClass against its own definition: types, enums, ranges, patterns, unknown
+/// fields and CEL rules, after filling in defaults. As on the API server, rules are judged only when the
+/// rest is right.
+///
+/// # Errors
+///
+/// Everything that is wrong with the manifest.
+pub fn check(manifest: &Value) -> Result<(), Vec<Refusal>> {
+    let schema = schema_of(manifest).map_err(|refusal| vec![refusal])?;
+    let manifest = apply_defaults(&schema, &without_nulls(manifest));
+
+    let validator = jsonschema::validator_for(&strict(&schema))
+        .map_err(|error| vec![Refusal::new("", format!("the schema can't be used: {error}"))])?;
+    let mut refusals: Vec<Refusal> = validator.iter_errors(&manifest).map(|error| explain(&error)).collect();
+    if manifest.pointer("/metadata/name").and_then(Value::as_str).is_none_or(str::is_empty) {
+        refusals.push(Refusal::new("metadata.name", "must be set"));
+    }
+    if !refusals.is_empty() {
+        return Err(refusals);
+    }
+
+    Validator::new().validate(&schema, &manifest, None).map_err(|errors| {
+        errors.into_vec().into_iter().map(|error| Refusal::new(&error.field_path, error.message)).collect()
+    })
+}
+
+/// The structural schema of the manifest's kind.
+fn schema_of(manifest: &Value) -> Result<Value, Refusal> {
+    let api_version = format!("{GROUP}/{VERSION}");
+    if manifest["apiVersion"] != api_version {
+        return Err(Refusal::new("apiVersion", format!("must be {api_version}")));
+    }
+    let crds = crds();
+    let Some(crd) = crds.iter().find(|crd| manifest["kind"] == crd.spec.names.kind) else {
+        return Err(Refusal::new("kind", "must be Webinar or WebinarClass"));
+    };
+    let schema = crd.spec.versions.first().and_then(|version| version.schema.as_ref());
+    serde_json::to_value(schema.and_then(|schema| schema.open_api_v3_schema.as_ref()))
+        .map_err(|error| Refusal::new("", format!("the schema can't be read: {error}")))
+}
+
+/// The API server drops a null where it is not allowed, before it fills in defaults.
+fn without_nulls(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) => fields
+            .iter()
+            .filter(|(_, field)| !field.is_null())
+            .map(|(name, field)| (name.clone(), without_nulls(field)))
+            .collect::<Map<_, _>>()
+            .into(),
+        Value::Array(items) => items.iter().map(without_nulls).collect(),
+        other => other.clone(),
+    }
+}
+
+/// The structural schema as plain JSON Schema that refuses unknown fields.
+fn strict(schema: &Value) -> Value {
+    let mut schema = schema.clone();
+    if let Some(root) = schema.get_mut("properties").and_then(Value::as_object_mut) {
+        for field in ["apiVersion", "kind"] {
+            root.insert(field.to_owned(), json!({"type": "string"}));
+        }
+        root.insert("metadata".to_owned(), json!({"type": "object"}));
+    }
+    close(&mut schema);
+    schema
+}
+
+/// Closes every object that names its fields, gives int-or-string fields their two types, and lets a set
+/// have no duplicates.
+fn close(schema: &mut Value) {
+    let Some(keywords) = schema.as_object_mut() else { return };
+    if keywords.get("x-kubernetes-int-or-string") == Some(&json!(true)) {
+        keywords.insert("type".to_owned(), json!(["integer", "string"]));
+    }
+    if keywords.get("x-kubernetes-list-type") == Some(&json!("set")) {
+        keywords.insert("uniqueItems".to_owned(), Value::Bool(true));
+    }
+    if let Some(properties) = keywords.get_mut("properties").and_then(Value::as_object_mut) {
+        properties.values_mut().for_each(close);
+        keywords.insert("additionalProperties".to_owned(), Value::Bool(false));
+    } else if let Some(values) = keywords.get_mut("additionalProperties") {
+        close(values);
+    }
+    if let Some(items) = keywords.get_mut("items") {
+        close(items);
+    }
+}
+
+/// A schema error in words, with the path as it is written in Kubernetes.
+fn explain(error: &ValidationError<'_>) -> Refusal {
+    let mut path = String::new();
+    for segment in error.instance_path().as_str().split('/').skip(1) {
+        if segment.bytes().all(|byte| byte.is_ascii_digit()) {
+            path.push_str(&format!("[{segment}]"));
+        } else {
+            path.push_str(if path.is_empty() { "" } else { "." });
+            path.push_str(&segment.replace("~1", "/").replace("~0", "~"));
+        }
+    }
+    let found = error.instance();
+    let message = match error.kind() {
+        ValidationErrorKind::Enum { options } => {
+            let names: Vec<String> = options.as_array().into_iter().flatten().map(plain).collect();
+            format!("`{}` is not supported: must be one of {}", plain(found), names.join(", "))
+        }
+        ValidationErrorKind::AdditionalProperties { unexpected } => {
+            let names: Vec<String> = unexpected.iter().map(|name| format!("`{name}`")).collect();
+            format!("unknown field {}", names.join(", "))
+        }
+        ValidationErrorKind::Required { property } => format!("`{}` must be set", plain(property)),
+        ValidationErrorKind::Minimum { limit } => format!("{found} is too small: must be at least {limit}"),
+        ValidationErrorKind::Maximum { limit } => format!("{found} is too large: must be at most {limit}"),
+        _ => error.to_string(),
+    };
+    Refusal { path, message }
+}
+
+/// A string without its quotes, anything else as JSON.
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}

@@ -1,0 +1,89 @@
+//! Giving capacity back: leaves before parents, nobody before the drain deadline.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::input::Pod;
+use crate::output::{Drain, Removal};
+use crate::slot::Role;
+use crate::time::{after, before};
+use crate::tree::Parent;
+
+/// A pod that should have been gone for this long sits on a lost node and holds nothing up.
+const STUCK_TERMINATING: SignedDuration = SignedDuration::from_mins(5);
+
+/// What the Draining phase does now.
+#[derive(Debug, Default)]
+pub(crate) struct Draining {
+    pub(crate) cordon: Vec<Drain>,
+    pub(crate) delete: Vec<Removal>,
+    /// The next drain deadline.
+    pub(crate) next: Option<Timestamp>,
+    /// No pod is left.
+    pub(crate) empty: bool,
+}
+
+/// Cordons every pod with viewers at once, deletes each when its drain deadline has passed, then mids
+/// that nobody names, and the SFUs last with the active one at the very end.
+///
+/// Attendance is not known here, so a relay counts as empty only once it has ended.
+pub(crate) fn drain(
+    pods: &[Pod],
+    room: bool,
+    active_sfu: u32,
+    timeout: SignedDuration,
+    now: Timestamp,
+) -> Draining {
+    let here: Vec<&Pod> = pods.iter().filter(|p| !stuck(p, now)).collect();
+    let mut out = Draining {
+        empty: here.is_empty(),
+        ..Draining::default()
+    };
+
+    let mut leaves: Vec<&Pod> = here
+        .iter()
+        .copied()
+        .filter(|p| p.slot.role == Role::Relay || (room && p.slot.role == Role::Sfu))
+        .collect();
+    leaves.sort_by_key(|p| std::cmp::Reverse(p.slot));
+    for pod in leaves.iter().filter(|p| p.terminating.is_none()) {
+        match pod.drain_started {
+            _ if pod.ended => out.delete.push(removal(pod)),
+            None => out.cordon.push(Drain {
+                name: pod.name.clone(),
+                uid: pod.uid.clone(),
+                started: now,
+            }),
+            Some(started) if after(started, timeout) <= now => out.delete.push(removal(pod)),
+            Some(started) => {
+                let deadline = after(started, timeout);
+                out.next = Some(out.next.map_or(deadline, |n| n.min(deadline)));
+            }
+        }
+    }
+    let named = |mid: &Pod| here.iter().any(|p| p.parent == Some(Parent::Mid(mid.slot.index)));
+    let mids = here.iter().copied().filter(|p| p.slot.role == Role::Mid);
+    out.delete
+        .extend(mids.filter(|p| p.terminating.is_none() && !named(p)).map(removal));
+
+    let children_left = here.iter().any(|p| p.slot.role != Role::Sfu);
+    if !room && !children_left {
+        let mut sfus: Vec<&Pod> = here.iter().copied().filter(|p| p.terminating.is_none()).collect();
+        sfus.sort_by_key(|p| (p.slot.index == active_sfu, std::cmp::Reverse(p.slot)));
+        out.delete.extend(sfus.into_iter().map(removal));
+    }
+    out
+}
+
+/// How the removal of one pod is named.
+pub(crate) fn removal(pod: &Pod) -> Removal {
+    Removal {
+        name: pod.name.clone(),
+        uid: pod.uid.clone(),
+        slot: pod.slot,
+    }
+}
+
+fn stuck(pod: &Pod, now: Timestamp) -> bool {
+    pod.terminating
+        .is_some_and(|t| t <= before(now, STUCK_TERMINATING))
+}

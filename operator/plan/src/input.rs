@@ -1,0 +1,314 @@
+//! Everything a decision is made from: validated, plain, complete.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::reason::Reason;
+use crate::slot::Slot;
+use crate::tier::{Capacity, Counts, Shape, Sizing, Tier};
+use crate::tree::Parent;
+
+/// One look at one Webinar and everything that belongs to it.
+#[derive(Debug, Clone)]
+pub struct Input {
+    /// The instant the decision is made for.
+    pub now: Timestamp,
+    /// The object itself.
+    pub webinar: Webinar,
+    /// What its users ask for today.
+    pub spec: Spec,
+    /// What the platform allows: pinned while a run is under way, otherwise as it stands today.
+    pub class: Result<Class, ClassFinding>,
+    /// The latest run's memory.
+    pub memory: Option<Memory>,
+    /// Runs whose memory still exists, in any order.
+    pub remembered_runs: Vec<u32>,
+    /// Pods owned by this Webinar, of any run and in any state.
+    pub pods: Vec<Pod>,
+    /// The SFU that the `ingest` Service selects: the record of who is active.
+    pub active_sfu: Option<u32>,
+    /// What this process has seen lately. Empty after a restart, which must never lower capacity.
+    pub recent: Recent,
+}
+
+/// The Webinar object, apart from its spec.
+#[derive(Debug, Clone)]
+pub struct Webinar {
+    /// Namespace.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+    /// UID: a Webinar recreated under the same name is another one.
+    pub uid: String,
+    /// When it was created: the start of events without a start time.
+    pub created: Timestamp,
+    /// It has a deletionTimestamp: create nothing, write nothing.
+    pub deleting: bool,
+    /// Since when its status has said that it can't be served.
+    pub refused_since: Option<Timestamp>,
+}
+
+impl Webinar {
+    /// `namespace/name`.
+    pub fn key(&self) -> String {
+        format!("{}/{}", self.namespace, self.name)
+    }
+}
+
+/// What an event team asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spec {
+    /// Attendees to be ready for at the start.
+    pub tier: Tier,
+    /// How far the operator may grow on its own; not below `tier`.
+    pub max_tier: Tier,
+    /// When the audience arrives; absent: as soon as possible.
+    pub start: Option<Timestamp>,
+    /// Planned length.
+    pub duration: SignedDuration,
+    /// People on stage.
+    pub panelists: u32,
+    /// How long before the start everything must be Ready; absent: the class decides.
+    pub ready_before: Option<SignedDuration>,
+    /// How long past the end capacity may stay; absent: the class decides.
+    pub overrun: Option<SignedDuration>,
+}
+
+/// What the platform team allows, with both templates resolved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Class {
+    /// Name, for messages.
+    pub name: String,
+    /// Largest tier a Webinar of this class may ask for.
+    pub max_tier: Tier,
+    /// Measured and assumed figures.
+    pub sizing: Sizing,
+    /// CPU requests of the templates.
+    pub cpu: Cpu,
+    /// Preferred zones.
+    pub zones: Zones,
+    /// How capacity is created.
+    pub ramp: Ramp,
+    /// How capacity is kept and given back.
+    pub live: Live,
+    /// Whether PodDisruptionBudgets are kept.
+    pub budgets: bool,
+}
+
+impl Class {
+    /// What one pod of each kind carries with `panelists` on stage.
+    pub fn capacity(&self, panelists: u32) -> Capacity {
+        Capacity::new(
+            &self.sizing,
+            self.cpu.sfu_millis,
+            self.cpu.relay_millis,
+            panelists,
+        )
+    }
+}
+
+/// CPU requests of the templates' first containers, in millicores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cpu {
+    /// Of the SFU template.
+    pub sfu_millis: u64,
+    /// Of the relay template, if the class has one.
+    pub relay_millis: Option<u64>,
+}
+
+/// Zone names to prefer per slot. Empty: the scheduler spreads the fleet by itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Zones(pub Vec<String>);
+
+impl Zones {
+    /// The zone that slot `index` prefers.
+    pub fn of(&self, index: u32) -> Option<&str> {
+        let names = u32::try_from(self.0.len()).ok().filter(|n| *n > 0)?;
+        self.0.get((index % names) as usize).map(String::as_str)
+    }
+}
+
+/// How capacity is created.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ramp {
+    /// Pods per wave, at least 1.
+    pub wave_size: u32,
+    /// Time between two waves.
+    pub wave_interval: SignedDuration,
+    /// Safety factor on the lead, percent.
+    pub safety_percent: u32,
+    /// How long before the start everything must be Ready; absent: by tier.
+    pub ready_before: Option<SignedDuration>,
+    /// How long a pod takes from creation until it carries viewers.
+    pub settle: Settle,
+}
+
+/// How long a pod takes from creation until it carries viewers, step by step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settle {
+    /// A machine joins.
+    pub node_startup: SignedDuration,
+    /// The image is pulled.
+    pub image_pull: SignedDuration,
+    /// The process starts and passes its readiness probe.
+    pub pod_startup: SignedDuration,
+    /// It has the stage from its upstream.
+    pub upstream: SignedDuration,
+    /// Load balancers send viewers to it.
+    pub load_balancer: SignedDuration,
+}
+
+impl Settle {
+    /// All steps together.
+    pub fn total(&self) -> SignedDuration {
+        [
+            self.node_startup,
+            self.image_pull,
+            self.pod_startup,
+            self.upstream,
+            self.load_balancer,
+        ]
+        .into_iter()
+        .fold(SignedDuration::ZERO, SignedDuration::saturating_add)
+    }
+}
+
+/// How capacity is kept and given back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Live {
+    /// How long past the start capacity is never lowered.
+    pub floor_after_start: SignedDuration,
+    /// How long past the end capacity stays while people may be watching.
+    pub overrun: SignedDuration,
+    /// How long a draining pod may keep its viewers.
+    pub drain_timeout: SignedDuration,
+}
+
+/// Why there is no usable class.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClassFinding {
+    /// [`Reason::ClassNotFound`] or [`Reason::ClassNotAccepted`].
+    pub reason: Reason,
+    /// What is wrong, where, and what to do.
+    pub message: String,
+}
+
+/// What a run remembers about itself. It lives in the run's ControllerRevision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Memory {
+    /// Counter, from 1.
+    pub run: u32,
+    /// The spec in force.
+    pub accepted: Accepted,
+    /// What the fleet looks like.
+    pub shape: Shape,
+    /// When every seat of the accepted tier was first Ready.
+    pub ready_at: Option<Timestamp>,
+    /// When the run went on air.
+    pub live_since: Option<Timestamp>,
+    /// When it began to give capacity back.
+    pub draining_since: Option<Timestamp>,
+    /// When everything was given back.
+    pub finished_at: Option<Timestamp>,
+}
+
+impl Memory {
+    /// The run is under way: it was begun and has not finished.
+    pub fn active(&self) -> bool {
+        self.finished_at.is_none()
+    }
+}
+
+/// A spec that was checked and is in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted {
+    /// What is in force. Sizes never fall within a run.
+    pub spec: Spec,
+    /// The run's start, fixed when the spec names none.
+    pub start: Timestamp,
+    /// When this size or these times were accepted.
+    pub since: Timestamp,
+    /// Slots that were already due then; the waves create what is beyond.
+    pub base: Counts,
+}
+
+/// A pod of this Webinar.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pod {
+    /// Name.
+    pub name: String,
+    /// UID, which every delete must name.
+    pub uid: String,
+    /// The run it was created for.
+    pub run: u32,
+    /// The slot it fills.
+    pub slot: Slot,
+    /// Where it pulls the stage from. SFUs have no parent.
+    pub parent: Option<Parent>,
+    /// It is part of its entry point.
+    pub accepting: bool,
+    /// When it was created.
+    pub created: Timestamp,
+    /// Its Ready condition is True.
+    pub ready: bool,
+    /// It has Succeeded or Failed and will never run again.
+    pub ended: bool,
+    /// When it will be, or should have been, gone: its deletionTimestamp.
+    pub terminating: Option<Timestamp>,
+    /// When its drain began.
+    pub drain_started: Option<Timestamp>,
+    /// What keeps it from becoming Ready, if Kubernetes says so.
+    pub trouble: Option<PodTrouble>,
+}
+
+impl Pod {
+    /// It runs or may still run: neither ended nor on its way out.
+    pub fn alive(&self) -> bool {
+        !self.ended && self.terminating.is_none()
+    }
+}
+
+/// What keeps a pod from becoming Ready.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PodTrouble {
+    /// [`Reason::Unschedulable`] or [`Reason::ImagePull`].
+    pub reason: Reason,
+    /// Kubernetes' own words, already shortened.
+    pub message: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// What this process has seen lately.
+#[derive(Debug, Clone, Default)]
+pub struct Recent {
+    /// UID of the last pod seen in a slot whose pod has vanished.
+    pub vanished: BTreeMap<Slot, String>,
+    /// What the API server refused last time.
+    pub setbacks: Vec<Setback>,
+}
+
+/// Writes that the API server refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setback {
+    /// What kind of refusal.
+    pub kind: SetbackKind,
+    /// The object that was refused first.
+    pub object: String,
+    /// The API server's own sentence, already shortened.
+    pub message: String,
+    /// Not tried again before this instant.
+    pub retry_at: Timestamp,
+}
+
+/// Kinds of refusal that people can do something about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SetbackKind {
+    /// A ResourceQuota is used up.
+    Quota,
+    /// The API server or an admission policy refuses the object as it is.
+    Rejected,
+    /// An object of another owner has the name.
+    Conflict,
+}

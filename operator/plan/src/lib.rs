@@ -1,0 +1,45 @@
+//! Every decision of webinar-operator, as a pure function.
+//!
+//! [`plan`] takes one [`Input`] (plain data, the current instant included) and returns one [`Plan`]
+//! that leaves nothing to decide later: which pods to create under which names, which to cordon and
+//! delete, which Services and budgets must exist, what to remember, what to tell people, and when to
+//! look again. Nothing here knows Kubernetes clients, clocks, randomness or I/O.
+
+#![deny(missing_docs)]
+
+mod accept;
+mod conditions;
+mod drain;
+mod entry;
+mod fleet;
+mod input;
+mod output;
+mod phase;
+mod planner;
+mod ramp;
+mod reason;
+mod risk;
+mod seats;
+mod slot;
+mod tier;
+mod time;
+mod timeline;
+mod tree;
+
+pub use accept::{next_run, servable};
+pub use input::{
+    Accepted, Class, ClassFinding, Cpu, Input, Live, Memory, Pod, PodTrouble, Ramp, Recent, Setback,
+    SetbackKind, Settle, Spec, Webinar, Zones,
+};
+pub use output::{
+    Budget, Condition, ConditionType, Drain, Entry, EntryKind, Fixtures, NewPod, Plan, Pool, Removal, Status,
+    Truth,
+};
+pub use phase::Phase;
+pub use planner::plan;
+pub use ramp::{Wave, Waves};
+pub use reason::Reason;
+pub use slot::{Role, Slot, incarnation};
+pub use tier::{Capacity, Counts, Shape, ShardRule, Sizing, Tier, Unservable};
+pub use timeline::{Schedule, lead};
+pub use tree::{Parent, fallbacks};

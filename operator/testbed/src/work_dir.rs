@@ -1,0 +1,64 @@
+//! Directories for the data and logs of one control plane.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use anyhow::{Context, Result};
+
+use crate::process::is_alive;
+
+static NEXT: AtomicU32 = AtomicU32::new(0);
+
+/// The workspace's `target` directory.
+pub(crate) fn target() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().nth(2).unwrap_or(here).join("target")
+}
+
+/// A fresh directory `target/testbed/<pid>-<n>`. It is removed when dropped, but kept for a look when the thread
+/// panics; the next process's first directory then removes it.
+#[derive(Debug)]
+pub(crate) struct WorkDir(PathBuf);
+
+impl WorkDir {
+    pub(crate) fn create() -> Result<Self> {
+        let root = target().join("testbed");
+        fs::create_dir_all(&root).with_context(|| format!("creating {}", root.display()))?;
+        remove_stale(&root);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = root.join(format!("{}-{number}", std::process::id()));
+        if path.exists() {
+            // Left over by an earlier process that had our pid.
+            fs::remove_dir_all(&path).with_context(|| format!("removing {}", path.display()))?;
+        }
+        fs::create_dir(&path).with_context(|| format!("creating {}", path.display()))?;
+        Ok(Self(path))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for WorkDir {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            // The test's output is where this must appear, with or without a tracing subscriber.
+            eprintln!("logs and data are kept in {}", self.0.display());
+        } else if let Err(error) = fs::remove_dir_all(&self.0) {
+            tracing::warn!("{} is not removed: {error}", self.0.display());
+        }
+    }
+}
+
+fn remove_stale(root: &Path) {
+    for entry in fs::read_dir(root).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let pid = name.to_str().and_then(|name| name.split_once('-')).and_then(|(pid, _)| pid.parse().ok());
+        // Another process may remove it at the same time.
+        if pid.is_some_and(|pid| !is_alive(pid)) {
+            _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
