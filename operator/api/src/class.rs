@@ -144,7 +144,11 @@ pub struct Topology {
 
 impl Default for Topology {
     fn default() -> Self {
-        Self { zones: 3, zone_names: Vec::new(), key: "topology.kubernetes.io/zone".to_owned() }
+        Self {
+            zones: 3,
+            zone_names: Vec::new(),
+            key: "topology.kubernetes.io/zone".to_owned(),
+        }
     }
 }
 
@@ -165,6 +169,10 @@ pub struct Disruption {
 
 impl Default for Disruption {
     fn default() -> Self {
-        Self { pod_disruption_budgets: true, do_not_disrupt: true, tolerate_node_failure: true }
+        Self {
+            pod_disruption_budgets: true,
+            do_not_disrupt: true,
+            tolerate_node_failure: true,
+        }
     }
 }

@@ -15,14 +15,19 @@ pub struct YamlError(#[from] serde_saphyr::ser::Error);
 /// The definitions of every kind in this crate.
 #[must_use]
 pub fn crds() -> Vec<CustomResourceDefinition> {
-    [Webinar::crd(), WebinarClass::crd()].map(without_null_status).into()
+    [Webinar::crd(), WebinarClass::crd()]
+        .map(without_null_status)
+        .into()
 }
 
 /// The derived root type lets `status` be null, and the API server would then store the null in place of
 /// the default.
 fn without_null_status(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
     for version in &mut crd.spec.versions {
-        let schema = version.schema.as_mut().and_then(|schema| schema.open_api_v3_schema.as_mut());
+        let schema = version
+            .schema
+            .as_mut()
+            .and_then(|schema| schema.open_api_v3_schema.as_mut());
         if let Some(status) = schema.and_then(status_of) {
             status.nullable = None;
         }

@@ -84,7 +84,10 @@ fn has_shape(text: &str) -> bool {
         }
         rest = &rest[digits..];
         // "ms" comes first: "m" would match its beginning.
-        let Some(after) = ["ms", "h", "m", "s"].iter().find_map(|unit| rest.strip_prefix(unit)) else {
+        let Some(after) = ["ms", "h", "m", "s"]
+            .iter()
+            .find_map(|unit| rest.strip_prefix(unit))
+        else {
             return false;
         };
         rest = after;

@@ -25,30 +25,22 @@ pub const REVISION: &str = "webinar-operator.io/revision";
 pub const FALLBACK_PARENTS: &str = "webinar-operator.io/fallback-parents";
 /// Annotation of a pod: when its drain began, RFC 3339.
 pub const DRAIN_START: &str = "webinar-operator.io/drain-start";
-/// Annotation of a lost pod: the labels that were removed from it, as JSON.
-pub const LOST_LABELS: &str = "webinar-operator.io/lost-labels";
 
 /// Annotation of a run's ControllerRevision: hash of its data, first 16 hex digits of SHA-256.
 pub const CONTENT_HASH: &str = "webinar-operator.io/content-hash";
 /// Annotation of a run's ControllerRevision: the accepted spec, as JSON.
 pub const ACCEPTED_SPEC: &str = "webinar-operator.io/accepted-spec";
-/// Annotation of a run's ControllerRevision: the boundaries of the run, as JSON.
-pub const BOUNDARIES: &str = "webinar-operator.io/boundaries";
+/// Annotation of a run's ControllerRevision: when every seat was first Ready, RFC 3339.
+pub const READY_AT: &str = "webinar-operator.io/ready-at";
+/// Annotation of a run's ControllerRevision: when the run began to give capacity back, RFC 3339.
+pub const DRAINING_SINCE: &str = "webinar-operator.io/draining-since";
 /// Annotation of a run's ControllerRevision: when the run went live, RFC 3339.
 pub const LIVE_SINCE: &str = "webinar-operator.io/live-since";
-/// Annotation of a run's ControllerRevision: when the end in force was first seen, RFC 3339.
-pub const END_FIRST_SEEN: &str = "webinar-operator.io/end-first-seen";
 /// Annotation of a run's ControllerRevision: when the run finished, RFC 3339.
 pub const FINISHED_AT: &str = "webinar-operator.io/finished-at";
-/// Annotation of a run's ControllerRevision: the most relays the run reached.
-pub const MOST_RELAYS: &str = "webinar-operator.io/most-relays";
 /// Annotation of a run's ControllerRevision: the shape of its tree, as JSON.
 pub const SHAPE: &str = "webinar-operator.io/shape";
-/// Annotation of a run's ControllerRevision: incidents seen, as JSON.
-pub const INCIDENTS: &str = "webinar-operator.io/incidents";
 
-/// Annotation of a Webinar: `"true"` lets it be deleted while it is live.
-pub const ALLOW_DELETE: &str = "webinar-operator.io/allow-delete";
 /// Annotation of a WebinarClass: `"true"` makes it serve Webinars without `className`.
 pub const IS_DEFAULT_CLASS: &str = "webinar-operator.io/is-default-class";
 

@@ -3,7 +3,10 @@
 //! This crate holds no decisions. It defines the types, generates their CustomResourceDefinitions, and
 //! checks a manifest offline the way the API server would.
 #![deny(missing_docs)]
-#![allow(unreachable_pub, reason = "`KubeSchema` copies each struct into a function body")]
+#![allow(
+    unreachable_pub,
+    reason = "`KubeSchema` copies each struct into a function body"
+)]
 
 mod class;
 mod class_status;

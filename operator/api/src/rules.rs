@@ -9,8 +9,10 @@ use crate::Tier;
 
 /// A duration field must lie between two bounds, both included.
 pub(crate) fn within(field: &str, min: &str, max: &str) -> Rule {
-    Rule::new(format!("duration(self) >= duration('{min}') && duration(self) <= duration('{max}')"))
-        .message(format!("`{field}` must be between {min} and {max}").as_str())
+    Rule::new(format!(
+        "duration(self) >= duration('{min}') && duration(self) <= duration('{max}')"
+    ))
+    .message(format!("`{field}` must be between {min} and {max}").as_str())
 }
 
 /// The same as [`within`], as a schema extension for types that do not derive `KubeSchema`.
@@ -45,11 +47,17 @@ pub(crate) fn timestamp(field: &str) -> Rule {
 /// `maxTier` must not be below `tier`. The order comes from a map literal, because the API server
 /// estimates `indexOf` on a list as too costly.
 pub(crate) fn max_tier_covers_tier() -> Rule {
-    let order: Vec<String> = Tier::ALL.iter().enumerate().map(|(i, tier)| format!("'{tier}': {i}")).collect();
+    let order: Vec<String> = Tier::ALL
+        .iter()
+        .enumerate()
+        .map(|(i, tier)| format!("'{tier}': {i}"))
+        .collect();
     let order = format!("{{{}}}", order.join(", "));
-    Rule::new(format!("!has(self.maxTier) || {order}[self.maxTier] >= {order}[self.tier]"))
-        .message("`maxTier` must not be below `tier`")
-        .field_path(".maxTier")
+    Rule::new(format!(
+        "!has(self.maxTier) || {order}[self.maxTier] >= {order}[self.tier]"
+    ))
+    .message("`maxTier` must not be below `tier`")
+    .field_path(".maxTier")
 }
 
 /// A list of conditions. Written by hand because the upstream descriptions are long.

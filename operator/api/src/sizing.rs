@@ -105,7 +105,10 @@ pub struct Viewer {
 
 impl Default for Viewer {
     fn default() -> Self {
-        Self { bitrate_kbps: 1500, packets_per_second: 200 }
+        Self {
+            bitrate_kbps: 1500,
+            packets_per_second: 200,
+        }
     }
 }
 
@@ -148,7 +151,11 @@ pub struct Stage {
 
 impl Default for Stage {
     fn default() -> Self {
-        Self { packets_per_second: 1220, bitrate_kbps: 9000, packets_per_second_per_panelist: 940 }
+        Self {
+            packets_per_second: 1220,
+            bitrate_kbps: 9000,
+            packets_per_second_per_panelist: 940,
+        }
     }
 }
 
@@ -195,7 +202,15 @@ pub struct SfuCounts {
 
 impl Default for SfuCounts {
     fn default() -> Self {
-        Self { room: 1, t10k: 2, t50k: 2, t100k: 3, t250k: 3, t500k: 3, t1m: 3 }
+        Self {
+            room: 1,
+            t10k: 2,
+            t50k: 2,
+            t100k: 3,
+            t250k: 3,
+            t500k: 3,
+            t1m: 3,
+        }
     }
 }
 

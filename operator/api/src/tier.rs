@@ -33,8 +33,15 @@ pub enum Tier {
 
 impl Tier {
     /// Every tier, from the smallest to the largest.
-    pub const ALL: [Self; 7] =
-        [Self::Room, Self::T10k, Self::T50k, Self::T100k, Self::T250k, Self::T500k, Self::T1M];
+    pub const ALL: [Self; 7] = [
+        Self::Room,
+        Self::T10k,
+        Self::T50k,
+        Self::T100k,
+        Self::T250k,
+        Self::T500k,
+        Self::T1M,
+    ];
 
     /// How many attendees the tier serves.
     #[must_use]

@@ -1,14 +1,15 @@
 //! Checks a manifest offline the way the API server would.
 
+use std::fmt;
+
 use jsonschema::error::{ValidationError, ValidationErrorKind};
 use kube::core::cel::{Validator, apply_defaults};
 use serde_json::{Map, Value, json};
 
-use crate::{GROUP, VERSION, crds};
+use crate::{Duration, GROUP, VERSION, crds};
 
 /// Why a manifest is refused.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{path}: {message}")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// The field, for example `spec.tier`. Empty when it is the whole object.
     pub path: String,
@@ -18,9 +19,24 @@ pub struct Refusal {
 
 impl Refusal {
     fn new(path: &str, message: impl Into<String>) -> Self {
-        Self { path: path.to_owned(), message: message.into() }
+        Self {
+            path: path.to_owned(),
+            message: message.into(),
+        }
     }
 }
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.path.is_empty() {
+            f.write_str(&self.message)
+        } else {
+            write!(f, "{}: {}", self.path, self.message)
+        }
+    }
+}
+
+impl std::error::Error for Refusal {}
 
 /// Checks a Webinar or WebinarClass against its own definition: types, enums, ranges, patterns, unknown
 /// fields and CEL rules, after filling in defaults. As on the API server, rules are judged only when the
@@ -35,17 +51,30 @@ pub fn check(manifest: &Value) -> Result<(), Vec<Refusal>> {
 
     let validator = jsonschema::validator_for(&strict(&schema))
         .map_err(|error| vec![Refusal::new("", format!("the schema can't be used: {error}"))])?;
-    let mut refusals: Vec<Refusal> = validator.iter_errors(&manifest).map(|error| explain(&error)).collect();
-    if manifest.pointer("/metadata/name").and_then(Value::as_str).is_none_or(str::is_empty) {
+    let mut refusals: Vec<Refusal> = validator
+        .iter_errors(&manifest)
+        .map(|error| explain(&error))
+        .collect();
+    if manifest
+        .pointer("/metadata/name")
+        .and_then(Value::as_str)
+        .is_none_or(str::is_empty)
+    {
         refusals.push(Refusal::new("metadata.name", "must be set"));
     }
     if !refusals.is_empty() {
         return Err(refusals);
     }
 
-    Validator::new().validate(&schema, &manifest, None).map_err(|errors| {
-        errors.into_vec().into_iter().map(|error| Refusal::new(&error.field_path, error.message)).collect()
-    })
+    Validator::new()
+        .validate(&schema, &manifest, None)
+        .map_err(|errors| {
+            errors
+                .into_vec()
+                .into_iter()
+                .map(|error| Refusal::new(&error.field_path, error.message))
+                .collect()
+        })
 }
 
 /// The structural schema of the manifest's kind.
@@ -58,7 +87,11 @@ fn schema_of(manifest: &Value) -> Result<Value, Refusal> {
     let Some(crd) = crds.iter().find(|crd| manifest["kind"] == crd.spec.names.kind) else {
         return Err(Refusal::new("kind", "must be Webinar or WebinarClass"));
     };
-    let schema = crd.spec.versions.first().and_then(|version| version.schema.as_ref());
+    let schema = crd
+        .spec
+        .versions
+        .first()
+        .and_then(|version| version.schema.as_ref());
     serde_json::to_value(schema.and_then(|schema| schema.open_api_v3_schema.as_ref()))
         .map_err(|error| Refusal::new("", format!("the schema can't be read: {error}")))
 }
@@ -93,7 +126,9 @@ fn strict(schema: &Value) -> Value {
 /// Closes every object that names its fields, gives int-or-string fields their two types, and lets a set
 /// have no duplicates.
 fn close(schema: &mut Value) {
-    let Some(keywords) = schema.as_object_mut() else { return };
+    let Some(keywords) = schema.as_object_mut() else {
+        return;
+    };
     if keywords.get("x-kubernetes-int-or-string") == Some(&json!(true)) {
         keywords.insert("type".to_owned(), json!(["integer", "string"]));
     }
@@ -126,15 +161,26 @@ fn explain(error: &ValidationError<'_>) -> Refusal {
     let message = match error.kind() {
         ValidationErrorKind::Enum { options } => {
             let names: Vec<String> = options.as_array().into_iter().flatten().map(plain).collect();
-            format!("`{}` is not supported: must be one of {}", plain(found), names.join(", "))
+            format!(
+                "`{}` is not supported: must be one of {}",
+                plain(found),
+                names.join(", ")
+            )
         }
         ValidationErrorKind::AdditionalProperties { unexpected } => {
             let names: Vec<String> = unexpected.iter().map(|name| format!("`{name}`")).collect();
             format!("unknown field {}", names.join(", "))
         }
         ValidationErrorKind::Required { property } => format!("`{}` must be set", plain(property)),
-        ValidationErrorKind::Minimum { limit } => format!("{found} is too small: must be at least {limit}"),
-        ValidationErrorKind::Maximum { limit } => format!("{found} is too large: must be at most {limit}"),
+        ValidationErrorKind::Minimum { limit } => {
+            format!("{found} is too small: must be at least {}", whole(limit))
+        }
+        ValidationErrorKind::Maximum { limit } => {
+            format!("{found} is too large: must be at most {}", whole(limit))
+        }
+        ValidationErrorKind::Pattern { pattern } if pattern == Duration::PATTERN => plain(found)
+            .parse::<Duration>()
+            .map_or_else(|refusal| refusal.to_string(), |_| error.to_string()),
         _ => error.to_string(),
     };
     Refusal { path, message }
@@ -143,4 +189,11 @@ fn explain(error: &ValidationError<'_>) -> Refusal {
 /// A string without its quotes, anything else as JSON.
 fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// A limit without `.0`: definitions hold limits as floating-point numbers.
+fn whole(limit: &Value) -> String {
+    limit
+        .as_f64()
+        .map_or_else(|| limit.to_string(), |limit| limit.to_string())
 }

@@ -1,1 +1,31 @@
-//! x
+//! webinar-operator: observe → validate → plan → build → act → status → report.
+//!
+//! Decisions live in `webinar-plan`. This crate reads the cluster, turns what it reads into plain data,
+//! and carries out what was decided. See `operator/ARCHITECTURE.md` for the map.
+
+pub mod cli;
+pub mod rbac;
+
+mod act;
+mod build;
+mod class;
+mod client;
+mod clock;
+mod convert;
+mod error;
+mod http;
+mod limiter;
+mod memory;
+mod metrics;
+mod observe;
+mod quantity;
+mod recent;
+mod reconcile;
+mod report;
+mod run;
+mod status;
+mod telemetry;
+mod template;
+mod throttle;
+mod validate;
+mod watch;

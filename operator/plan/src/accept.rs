@@ -4,8 +4,9 @@ use jiff::Timestamp;
 
 use crate::input::{Accepted, Class, Memory, Spec};
 use crate::ramp::Waves;
-use crate::slot::{Role, Slot};
+use crate::slot::Role;
 use crate::tier::{Capacity, Counts, Shape, Unservable};
+use crate::time::after;
 use crate::timeline::Schedule;
 
 /// What a pod carries and what the fleet looks like for `spec`, or why `class` can't serve it.
@@ -36,30 +37,25 @@ pub fn next_run(run: u32, spec: &Spec, schedule: &Schedule, shape: Shape, now: T
     }
 }
 
-/// Takes today's spec into a run that is under way.
+/// Takes today's spec into a run that is under way, at `now`.
 ///
 /// Sizes only rise: nobody's place is given up by an edit. What would restart media (`panelists`) waits
-/// for the next run. Once on air the start is history, and an earlier end is never before the instant
-/// its edit was first seen. An edit that the pinned class can't serve changes nothing and is returned
-/// with its reason.
+/// for the next run. An edit that the pinned class can't serve changes nothing and is returned with its
+/// reason.
 pub(crate) fn edit(
     memory: &Memory,
     spec: &Spec,
     class: &Class,
     waves: &Waves,
+    schedule: &Schedule,
     now: Timestamp,
 ) -> (Memory, Option<Unservable>) {
     let current = &memory.accepted.spec;
     let tier = current.tier.max(spec.tier);
-    let on_air = memory.live_since.is_some();
     let wanted = Spec {
         tier,
         max_tier: current.max_tier.max(spec.max_tier).max(tier),
-        start: if on_air {
-            current.start
-        } else {
-            spec.start.or(current.start)
-        },
+        start: start(memory, spec, class),
         duration: spec.duration,
         panelists: current.panelists,
         ready_before: spec.ready_before,
@@ -68,31 +64,63 @@ pub(crate) fn edit(
     if wanted == *current {
         return (memory.clone(), None);
     }
-    let wider = match servable(&wanted, class) {
-        Ok((_, shape)) => shape,
+    let (capacity, wider) = match servable(&wanted, class) {
+        Ok(found) => found,
         Err(why) => return (memory.clone(), Some(why)),
     };
-    let base = due_counts(waves, now);
+    let moves_ramp = wanted.tier != current.tier
+        || wanted.max_tier != current.max_tier
+        || wanted.start != current.start
+        || wanted.ready_before != current.ready_before;
+    let moves_end = wanted.start != current.start
+        || wanted.duration != current.duration
+        || wanted.overrun != current.overrun;
+    let on_air = memory.live_since.is_some();
+    // A raise after the planned end must not move that end.
+    let counts = if on_air {
+        moves_end || now < schedule.end
+    } else {
+        moves_ramp
+    };
+
     let mut edited = memory.clone();
-    edited.shape = memory.shape.widened(&wider, base.relay);
-    if wanted.tier > current.tier && !on_air {
+    let accepted = &mut edited.accepted;
+    if moves_ramp {
+        accepted.base = due_counts(waves, now);
+    }
+    if counts {
+        accepted.since = now;
+    }
+    accepted.start = wanted.start.unwrap_or(accepted.start);
+    edited.shape = memory.shape.widened(&wider, accepted.base.relay);
+    let before = capacity.counts(current.tier, &memory.shape);
+    if !on_air && capacity.counts(wanted.tier, &edited.shape) != before {
         edited.ready_at = None;
     }
-    edited.accepted = Accepted {
-        start: wanted.start.unwrap_or(memory.accepted.start),
-        spec: wanted,
-        since: now,
-        base,
-    };
+    edited.accepted.spec = wanted;
     (edited, None)
+}
+
+/// The start that a run has after an edit.
+///
+/// A start can't be taken back while the run lasts. On air it moves the end, as far as the run may
+/// overrun; a start beyond that is the next run's.
+fn start(memory: &Memory, spec: &Spec, class: &Class) -> Option<Timestamp> {
+    let accepted = &memory.accepted;
+    let overrun = accepted.spec.overrun.unwrap_or(class.live.overrun);
+    let on_air = memory.live_since.is_some();
+    spec.start
+        .filter(|start| !on_air || *start <= after(accepted.start, overrun))
+        .or(accepted.spec.start)
 }
 
 /// Slots that the former waves have already brought, role by role.
 fn due_counts(waves: &Waves, now: Timestamp) -> Counts {
     let due = |role: Role| {
-        let all = waves.target().of(role);
-        (0..all)
-            .take_while(|i| waves.due(Slot::new(role, *i)) <= now)
+        waves
+            .target()
+            .slots()
+            .filter(|slot| slot.role == role && waves.due(*slot) <= now)
             .count() as u32
     };
     Counts {

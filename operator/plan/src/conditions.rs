@@ -2,48 +2,46 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::fleet::Creation;
+use crate::input::{Memory, SetbackKind};
 use crate::output::{Condition, ConditionType, Truth};
 use crate::phase::Phase;
 use crate::reason::Reason;
-use crate::risk::{Risk, View};
-use crate::tier::Counts;
-use crate::time::{after, clock, grouped};
+use crate::risk::{Risk, risk};
+use crate::slot::Role;
+use crate::tier::{Counts, Tier};
+use crate::time::{after, counted, date_and_clock, grouped, is_are};
 use crate::timeline::Schedule;
+use crate::view::View;
 
 /// How long a refusal stands before it says that a person is needed.
 const STALLED_AFTER: SignedDuration = SignedDuration::from_secs(60);
 
-fn condition(kind: ConditionType, truth: Truth, reason: Reason, message: String) -> Condition {
+fn condition(kind: ConditionType, truth: Truth, reason: Reason, message: impl Into<String>) -> Condition {
     Condition {
         kind,
         truth,
         reason,
-        message,
+        message: message.into(),
     }
 }
 
-/// The verdicts on an event that can't be served.
+fn nothing_missing() -> Condition {
+    let text = "No seat is expected to be missing.";
+    condition(ConditionType::CapacityAtRisk, Truth::False, Reason::OnPlan, text)
+}
+
+/// The verdict on what can't be done as asked, and from a minute on that a person is needed.
 pub(crate) fn refused(
     reason: Reason,
     message: &str,
     since: Option<Timestamp>,
     now: Timestamp,
 ) -> Vec<Condition> {
-    let mut out = vec![condition(
-        ConditionType::Ready,
-        Truth::False,
-        reason,
-        message.to_owned(),
-    )];
-    if since.is_some_and(|t| after(t, STALLED_AFTER) <= now) {
-        out.push(condition(
-            ConditionType::Stalled,
-            Truth::True,
-            reason,
-            message.to_owned(),
-        ));
-    }
-    out
+    let ready = condition(ConditionType::Ready, Truth::False, reason, message);
+    let stands = since.is_some_and(|t| after(t, STALLED_AFTER) <= now);
+    let stalled = stands.then(|| condition(ConditionType::Stalled, Truth::True, reason, message));
+    [ready].into_iter().chain(stalled).collect()
 }
 
 /// When [`refused`] will change by itself.
@@ -53,213 +51,243 @@ pub(crate) fn refused_wake(since: Option<Timestamp>, now: Timestamp) -> Option<T
 }
 
 /// The verdicts before a run begins.
-pub(crate) fn scheduled(schedule: &Schedule, target: Counts, now: Timestamp) -> Vec<Condition> {
-    let pods = grouped(target.total());
-    let (ramp, ready_by, start) = (
-        clock(schedule.ramp, now),
-        clock(schedule.ready_by, now),
-        clock(schedule.start, now),
+pub(crate) fn scheduled(tier: Tier, schedule: &Schedule, target: Counts) -> Vec<Condition> {
+    let ramp = date_and_clock(schedule.ramp);
+    let plan = format!(
+        "{} for {} people will be created from {ramp} on and be Ready by {} for the start at {}.",
+        counted(target.total(), "pod"),
+        grouped(tier.attendees()),
+        date_and_clock(schedule.ready_by),
+        date_and_clock(schedule.start)
     );
     vec![
-        condition(
-            ConditionType::Ready,
-            Truth::True,
-            Reason::Scheduled,
-            format!(
-                "{pods} pods will be created from {ramp} on and be Ready by {ready_by} for the start at {start}."
-            ),
-        ),
+        condition(ConditionType::Ready, Truth::True, Reason::Scheduled, plan),
         condition(
             ConditionType::CapacityReady,
             Truth::False,
             Reason::NotStarted,
             format!("Nothing is created before {ramp}."),
         ),
-        condition(
-            ConditionType::CapacityAtRisk,
-            Truth::False,
-            Reason::OnPlan,
-            "No seat is expected to be missing.".to_owned(),
-        ),
+        nothing_missing(),
     ]
 }
 
-/// The verdicts on an event that is over.
-pub(crate) fn over(
-    phase: Phase,
-    schedule: &Schedule,
-    finished: Option<Timestamp>,
-    now: Timestamp,
-) -> Vec<Condition> {
-    let (reason, ready, capacity) = match (phase, finished) {
-        (Phase::Expired, _) => (
-            Reason::Expired,
-            format!(
-                "The event ended at {}, before the operator first saw it. Nothing was created. Move `startTime` to run it.",
-                clock(schedule.end, now)
-            ),
-            (Reason::NotStarted, "Nothing was created.".to_owned()),
-        ),
-        (_, finished) => {
-            let at = finished.map_or_else(String::new, |t| format!(" at {}", clock(t, now)));
-            (
-                Reason::Finished,
-                format!(
-                    "The run is over and everything was given back{at}. Move `startTime` to the future for the next run."
-                ),
-                (
-                    Reason::Released,
-                    "Capacity was given back after the event.".to_owned(),
-                ),
-            )
-        }
-    };
+/// The verdicts on an event that was first seen after its end.
+pub(crate) fn expired(end: Timestamp) -> Vec<Condition> {
+    let ready = format!(
+        "The event ended at {}, before the operator first saw it. Nothing was created. Move `startTime` to the future to run it.",
+        date_and_clock(end)
+    );
     vec![
-        condition(ConditionType::Ready, Truth::True, reason, ready),
-        condition(ConditionType::CapacityReady, Truth::False, capacity.0, capacity.1),
+        condition(ConditionType::Ready, Truth::True, Reason::Expired, ready),
         condition(
-            ConditionType::CapacityAtRisk,
+            ConditionType::CapacityReady,
             Truth::False,
-            Reason::OnPlan,
-            "No seat is expected to be missing.".to_owned(),
+            Reason::NotStarted,
+            "Nothing was created.",
         ),
+        nothing_missing(),
+    ]
+}
+
+/// The verdicts on a run that is over.
+pub(crate) fn finished(memory: &Memory) -> Vec<Condition> {
+    let at = memory
+        .finished_at
+        .map_or_else(String::new, |t| format!(" at {}", date_and_clock(t)));
+    let ready = format!(
+        "Run {} is over and everything was given back{at}. Move `startTime` to the future for the next run.",
+        memory.run
+    );
+    vec![
+        condition(ConditionType::Ready, Truth::True, Reason::Finished, ready),
+        condition(
+            ConditionType::CapacityReady,
+            Truth::False,
+            Reason::Released,
+            "Capacity was given back after the event.",
+        ),
+        nothing_missing(),
     ]
 }
 
 /// The verdicts on a run that is under way.
-pub(crate) fn running(
-    view: &View<'_>,
-    complete: bool,
-    risk: Option<&Risk>,
-    conflict: Option<&str>,
-) -> Vec<Condition> {
-    vec![
-        ready(view, risk, conflict),
-        capacity_ready(view, complete),
-        at_risk(risk),
-    ]
+///
+/// `refusal` says why today's spec can't be taken in; the run goes on with the spec it has.
+pub(crate) fn running(view: &View<'_>, creation: &Creation, refusal: Option<&str>) -> Vec<Condition> {
+    let risk = risk(view, creation);
+    let refused = match (conflict(view), refusal) {
+        (Some(message), _) => refuse(view, Reason::NameConflict, &message),
+        (None, Some(message)) => refuse(view, Reason::TierNotAllowed, message),
+        (None, None) => Vec::new(),
+    };
+    let judged = refused
+        .is_empty()
+        .then(|| ready(view, risk.as_ref().filter(|_| !view.phase.on_air())));
+    refused
+        .into_iter()
+        .chain(judged)
+        .chain([capacity_ready(view), at_risk(risk)])
+        .collect()
 }
 
-fn ready(view: &View<'_>, risk: Option<&Risk>, conflict: Option<&str>) -> Condition {
-    let (now, schedule) = (view.now, view.schedule);
-    if let Some(message) = conflict {
-        return condition(
-            ConditionType::Ready,
-            Truth::False,
-            Reason::NameConflict,
-            message.to_owned(),
-        );
-    }
-    if let Some(risk) = risk.filter(|_| matches!(view.phase, Phase::Ramping | Phase::Armed)) {
+/// The verdicts while capacity is being given back. `next` is the start that waits for it.
+pub(crate) fn draining(view: &View<'_>, left: u32, next: Option<Timestamp>) -> Vec<Condition> {
+    let began = view.memory.draining_since.unwrap_or(view.input.now);
+    let until = view.clock(after(began, view.class.live.drain_timeout));
+    let waits = next.map_or_else(String::new, |start| {
+        format!(
+            " The start at {} waits until everything is given back.",
+            date_and_clock(start)
+        )
+    });
+    let message = format!(
+        "{} {} left; viewers may stay until {until}.{waits}",
+        counted(left, "pod"),
+        is_are(left)
+    );
+    let ready = conflict(view).map_or_else(
+        || {
+            vec![condition(
+                ConditionType::Ready,
+                Truth::True,
+                Reason::Draining,
+                message,
+            )]
+        },
+        |conflict| refuse(view, Reason::NameConflict, &conflict),
+    );
+    let released = condition(
+        ConditionType::CapacityReady,
+        Truth::False,
+        Reason::Released,
+        "Capacity is being given back after the event.",
+    );
+    ready.into_iter().chain([released, nothing_missing()]).collect()
+}
+
+fn refuse(view: &View<'_>, reason: Reason, message: &str) -> Vec<Condition> {
+    refused(reason, message, view.input.webinar.refused_since, view.input.now)
+}
+
+fn conflict(view: &View<'_>) -> Option<String> {
+    let setbacks = &view.input.recent.setbacks;
+    let clash = setbacks.iter().find(|s| s.kind == SetbackKind::Conflict)?;
+    Some(format!(
+        "{} belongs to another owner ({}). Rename the Webinar or remove that object.",
+        clash.object,
+        clash.message.trim_end_matches('.')
+    ))
+}
+
+fn ready(view: &View<'_>, risk: Option<&Risk>) -> Condition {
+    if let Some(risk) = risk {
         return condition(
             ConditionType::Ready,
             Truth::False,
             Reason::CapacityAtRisk,
-            risk.message.clone(),
+            risk.message.as_str(),
         );
     }
-    let pods = view.pods_sentence();
+    let pods = view.pods_are_ready();
+    let clock = |t| view.clock(t);
+    let schedule = view.schedule;
     let (reason, message) = match view.phase {
-        Phase::Ramping => {
-            let until = clock(schedule.ready_by, now);
-            let hurry = if view.waves.compressed(&view.class.ramp) {
-                " Waves are closer together than the class asks for, because there is less time than planned."
-            } else {
-                ""
-            };
-            (
-                Reason::Ramping,
-                format!("{pods} Everything must be Ready by {until}.{hurry}"),
-            )
-        }
-        Phase::Armed => {
-            let early = view
-                .memory
-                .ready_at
-                .map(|t| format!(" since {}", clock(t, now)))
-                .unwrap_or_default();
-            (
-                Reason::Armed,
-                format!(
-                    "Every seat is Ready{early} and held for the start at {}.",
-                    clock(schedule.start, now)
-                ),
-            )
-        }
+        Phase::Armed => (Reason::Armed, armed(view)),
         Phase::Live => (
             Reason::Live,
-            format!(
-                "{pods} The event is planned to end at {}.",
-                clock(schedule.end, now)
-            ),
+            format!("{pods}. The event is planned to end at {}.", clock(schedule.end)),
         ),
         Phase::Overrun => (
             Reason::Overrun,
             format!(
-                "{pods} The planned end has passed; capacity stays until {} at the latest.",
-                clock(schedule.release, now)
+                "{pods}. The planned end at {} has passed; capacity stays until {} at the latest.",
+                clock(schedule.end),
+                clock(schedule.release)
             ),
         ),
-        Phase::Draining => {
-            let left = view.fleet.occupants().count() as u32;
-            (
-                Reason::Draining,
-                format!(
-                    "{} pods are left; each may keep its viewers until its drain deadline.",
-                    grouped(left)
-                ),
-            )
+        // The other phases are judged elsewhere.
+        Phase::Ramping | Phase::Scheduled | Phase::Draining | Phase::Finished | Phase::Expired => {
+            (Reason::Ramping, ramping(view))
         }
-        Phase::Scheduled | Phase::Finished | Phase::Expired => (Reason::Pending, String::new()),
     };
     condition(ConditionType::Ready, Truth::True, reason, message)
 }
 
-fn capacity_ready(view: &View<'_>, complete: bool) -> Condition {
-    let wanted = grouped(view.memory.accepted.spec.tier.attendees());
-    let seats = grouped(view.fleet.seats(view.memory, view.capacity));
-    let kind = ConditionType::CapacityReady;
-    match view.phase {
-        Phase::Draining => condition(
-            kind,
-            Truth::False,
-            Reason::Released,
-            "Capacity is being given back after the event.".to_owned(),
+fn ramping(view: &View<'_>) -> String {
+    let schedule = view.schedule;
+    let expected = view.all_expected_at();
+    let until = if expected > schedule.ready_by {
+        format!(
+            "The last of them are expected at {}, later than planned ({})",
+            view.clock(expected),
+            view.clock(schedule.ready_by)
+        )
+    } else {
+        format!("Everything must be Ready by {}", view.clock(schedule.ready_by))
+    };
+    let hurry = if view.waves.compressed(&view.class.ramp) {
+        " Waves are closer together than the class asks for, because there is less time than planned."
+    } else {
+        ""
+    };
+    format!(
+        "{}. {until}; the start is at {}.{hurry}",
+        view.pods_are_ready(),
+        view.clock(schedule.start)
+    )
+}
+
+fn armed(view: &View<'_>) -> String {
+    let start = view.clock(view.schedule.start);
+    let since = view
+        .memory
+        .ready_at
+        .map_or_else(String::new, |t| format!(" since {}", view.clock(t)));
+    let missing = view.waves.target().total().saturating_sub(view.ready_pods());
+    match missing {
+        0 => format!("Every seat is Ready{since} and held for the start at {start}."),
+        _ if view.complete() => format!(
+            "Every seat is Ready and held for the start at {start}. {}; the others are spares.",
+            view.pods_are_ready()
         ),
-        _ if complete => condition(
-            kind,
-            Truth::True,
-            Reason::AllReady,
-            format!("All {wanted} seats are Ready."),
-        ),
-        Phase::Ramping => condition(
-            kind,
-            Truth::False,
-            Reason::Ramping,
-            format!("{seats} of {wanted} seats are Ready."),
-        ),
-        _ => condition(
-            kind,
-            Truth::False,
-            Reason::Insufficient,
-            format!("{seats} of {wanted} seats are Ready."),
+        _ => format!(
+            "{}. Replacements are being created for the start at {start}.",
+            view.pods_are_ready()
         ),
     }
 }
 
-fn at_risk(risk: Option<&Risk>) -> Condition {
-    match risk {
-        Some(risk) => condition(
-            ConditionType::CapacityAtRisk,
-            Truth::True,
-            risk.cause,
-            risk.message.clone(),
-        ),
-        None => condition(
-            ConditionType::CapacityAtRisk,
-            Truth::False,
-            Reason::OnPlan,
-            "No seat is expected to be missing.".to_owned(),
-        ),
+fn capacity_ready(view: &View<'_>) -> Condition {
+    let kind = ConditionType::CapacityReady;
+    let (seats, wanted) = (view.seats(), view.wanted());
+    if view.complete() {
+        let all = format!("All {} seats are Ready.", grouped(wanted));
+        return condition(kind, Truth::True, Reason::AllReady, all);
     }
+    let reason = if view.phase == Phase::Ramping {
+        Reason::Ramping
+    } else {
+        Reason::Insufficient
+    };
+    let parents = |role, noun: &str| {
+        let planned = view.waves.target().of(role);
+        let ready = view.fleet.count(role, |p| p.ready).min(planned);
+        (ready < planned).then(|| format!(" {} of {} Ready.", grouped(ready), counted(planned, noun)))
+    };
+    let mut message = format!(
+        "{} of {} seats are Ready.",
+        grouped(seats.min(wanted)),
+        grouped(wanted)
+    );
+    message.extend(parents(Role::Sfu, "SFU"));
+    message.extend(parents(Role::Mid, "mid"));
+    condition(kind, Truth::False, reason, message)
+}
+
+fn at_risk(risk: Option<Risk>) -> Condition {
+    let kind = ConditionType::CapacityAtRisk;
+    risk.map_or_else(nothing_missing, |risk| {
+        condition(kind, Truth::True, risk.cause, risk.message)
+    })
 }

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::input::Pod;
 use crate::output::{Drain, Removal};
 use crate::slot::Role;
-use crate::time::{after, before};
+use crate::time::after;
 use crate::tree::Parent;
 
 /// A pod that should have been gone for this long sits on a lost node and holds nothing up.
@@ -16,10 +16,10 @@ const STUCK_TERMINATING: SignedDuration = SignedDuration::from_mins(5);
 pub(crate) struct Draining {
     pub(crate) cordon: Vec<Drain>,
     pub(crate) delete: Vec<Removal>,
-    /// The next drain deadline.
+    /// The next deadline of a drain, or of a pod that won't go.
     pub(crate) next: Option<Timestamp>,
-    /// No pod is left.
-    pub(crate) empty: bool,
+    /// Pods that are still there.
+    pub(crate) left: u32,
 }
 
 /// Cordons every pod with viewers at once, deletes each when its drain deadline has passed, then mids
@@ -34,8 +34,10 @@ pub(crate) fn drain(
     now: Timestamp,
 ) -> Draining {
     let here: Vec<&Pod> = pods.iter().filter(|p| !stuck(p, now)).collect();
+    let going = here.iter().filter_map(|p| p.terminating);
     let mut out = Draining {
-        empty: here.is_empty(),
+        left: here.len() as u32,
+        next: going.map(|t| after(t, STUCK_TERMINATING)).min(),
         ..Draining::default()
     };
 
@@ -85,5 +87,5 @@ pub(crate) fn removal(pod: &Pod) -> Removal {
 
 fn stuck(pod: &Pod, now: Timestamp) -> bool {
     pod.terminating
-        .is_some_and(|t| t <= before(now, STUCK_TERMINATING))
+        .is_some_and(|t| after(t, STUCK_TERMINATING) <= now)
 }

@@ -1,95 +1,103 @@
 //! Which pods to create.
 
-use jiff::Timestamp;
-
-use crate::input::{Class, Memory, Recent, Webinar};
 use crate::output::NewPod;
-use crate::ramp::Waves;
 use crate::seats::Fleet;
 use crate::slot::{Role, Slot, incarnation};
-use crate::tier::{Capacity, Counts};
-use crate::tree::Tree;
+use crate::tier::Counts;
+use crate::tree::{Parent, Tree};
+use crate::view::View;
 
-/// Pods to create now, and slots that no parent can feed.
+/// What becomes of the slots that have no live pod.
 #[derive(Debug, Default)]
 pub(crate) struct Creation {
+    /// Pods to create now.
     pub(crate) pods: Vec<NewPod>,
+    /// Every slot that gets a pod now or later, with the parent it would have.
+    pub(crate) coming: Vec<(Slot, Option<Parent>)>,
+    /// Slots that no parent can feed.
     pub(crate) unfed: u32,
 }
 
 /// Fills every slot that is due and has no live pod: SFUs, then mids, then relays.
 ///
-/// Nothing is created while the API server's last refusal still stands.
-pub(crate) fn create(
-    webinar: &Webinar,
-    memory: &Memory,
-    class: &Class,
-    capacity: &Capacity,
-    fleet: &Fleet<'_>,
-    waves: &Waves,
-    recent: &Recent,
-    now: Timestamp,
-) -> Creation {
-    let target = waves.target();
+/// Slots of later waves get their place in the tree after them, so that it is known today what can't be
+/// fed. Nothing is created while the API server's last refusal still stands.
+pub(crate) fn create(view: &View<'_>) -> Creation {
+    let View {
+        input, class, memory, ..
+    } = *view;
+    let target = view.waves.target();
+    let shards = memory.shape.shards.table(target.relay, view.capacity.zones());
     let mut tree = Tree::new(
-        capacity,
+        view.capacity,
         &memory.shape,
         target.mid,
         !class.zones.0.is_empty(),
-        fleet.occupants().filter_map(|p| p.parent),
+        view.fleet.occupants(),
     );
+    let refused = input.recent.setbacks.iter().any(|s| s.retry_at > input.now);
+    let (due, later): (Vec<Slot>, Vec<Slot>) =
+        missing(view.fleet, target).partition(|slot| view.waves.due(*slot) <= input.now);
     let mut creation = Creation::default();
-    if recent.setbacks.iter().any(|s| s.retry_at > now) {
-        return creation;
-    }
-    for slot in missing(fleet, target).filter(|slot| waves.due(*slot) <= now) {
-        let place = match slot.role {
-            Role::Sfu => Some((None, Vec::new())),
-            Role::Mid => tree.under_stage().map(|p| (Some(p), Vec::new())),
-            Role::Relay => tree.for_relay(slot.index).map(|(p, f)| (Some(p), f)),
-        };
-        let Some((parent, fallbacks)) = place else {
+    for (slot, now) in due
+        .into_iter()
+        .map(|s| (s, !refused))
+        .chain(later.into_iter().map(|s| (s, false)))
+    {
+        let Some((parent, fallbacks)) = tree.place(slot) else {
             creation.unfed += 1;
             continue;
         };
-        let replaces = fleet
-            .replaced_uid(slot)
-            .or_else(|| recent.vanished.get(&slot).map(String::as_str));
-        let suffix = incarnation(&webinar.uid, memory.run, slot, replaces);
+        creation.coming.push((slot, parent));
+        let Some(name) = name(view, slot).filter(|_| now) else {
+            continue;
+        };
         creation.pods.push(NewPod {
             slot,
-            name: format!("{}-{slot}-{suffix}", webinar.name),
-            shard: shard(memory, slot, capacity.zones()),
+            name,
+            shard: match slot.role {
+                Role::Relay => shards.get(slot.index as usize).copied(),
+                Role::Sfu if memory.shape.room => Some(0),
+                Role::Sfu | Role::Mid => None,
+            },
             parent,
             fallbacks,
             zone: class.zones.of(slot.index).map(str::to_owned),
-            max_viewers: max_viewers(memory, capacity, slot.role),
+            max_viewers: max_viewers(view, slot.role),
         });
     }
     creation
 }
 
 /// Slots of `target` without a live pod, in order of creation.
-pub(crate) fn missing(fleet: &Fleet<'_>, target: Counts) -> impl Iterator<Item = Slot> {
-    Role::ALL
+fn missing(fleet: &Fleet<'_>, target: Counts) -> impl Iterator<Item = Slot> {
+    target.slots().filter(|slot| fleet.occupant(*slot).is_none())
+}
+
+/// `<webinar>-<slot>-<incarnation>`, after the last pod that was in the slot.
+///
+/// A name that a visible pod still has would be answered by `AlreadyExists` until that pod is gone: then
+/// it is that pod, or an older one, that is replaced. Nothing when every such name is taken.
+fn name(view: &View<'_>, slot: Slot) -> Option<String> {
+    let webinar = &view.input.webinar;
+    let vanished = view.input.recent.vanished.get(&slot).map(String::as_str);
+    vanished
         .into_iter()
-        .flat_map(move |role| (0..target.of(role)).map(move |i| Slot::new(role, i)))
-        .filter(|slot| fleet.occupant(*slot).is_none())
+        .chain(view.fleet.left(slot))
+        .map(Some)
+        .chain([None])
+        .map(|replaces| {
+            let suffix = incarnation(&webinar.uid, view.memory.run, slot, replaces);
+            format!("{}-{slot}-{suffix}", webinar.name)
+        })
+        .find(|name| !view.fleet.has_name(name))
 }
 
-fn shard(memory: &Memory, slot: Slot, zones: u32) -> Option<u32> {
-    match slot.role {
-        Role::Relay => Some(memory.shape.shards.shard(slot.index, zones)),
-        Role::Sfu if memory.shape.room => Some(0),
-        Role::Sfu | Role::Mid => None,
-    }
-}
-
-fn max_viewers(memory: &Memory, capacity: &Capacity, role: Role) -> u32 {
+fn max_viewers(view: &View<'_>, role: Role) -> u32 {
     match role {
-        Role::Sfu if memory.shape.room => memory.accepted.spec.max_tier.attendees(),
-        Role::Sfu => capacity.stage_max,
-        Role::Mid => capacity.mid_max,
-        Role::Relay => capacity.hard_per_relay,
+        Role::Sfu if view.memory.shape.room => view.memory.accepted.spec.max_tier.attendees(),
+        Role::Sfu => view.capacity.stage_max,
+        Role::Mid => view.capacity.mid_max,
+        Role::Relay => view.capacity.hard_per_relay,
     }
 }

@@ -172,6 +172,11 @@ impl Settle {
         .into_iter()
         .fold(SignedDuration::ZERO, SignedDuration::saturating_add)
     }
+
+    /// The steps of a room: its SFU needs no upstream and joins no load balancer that fills slowly.
+    pub fn room(&self) -> SignedDuration {
+        self.image_pull.saturating_add(self.pod_startup)
+    }
 }
 
 /// How capacity is kept and given back.
@@ -227,9 +232,9 @@ pub struct Accepted {
     pub spec: Spec,
     /// The run's start, fixed when the spec names none.
     pub start: Timestamp,
-    /// When this size or these times were accepted.
+    /// When this size and these times were accepted.
     pub since: Timestamp,
-    /// Slots that were already due then; the waves create what is beyond.
+    /// Slots that were already due when the size was accepted; the waves create what is beyond.
     pub base: Counts,
 }
 
@@ -285,7 +290,8 @@ pub struct PodTrouble {
 pub struct Recent {
     /// UID of the last pod seen in a slot whose pod has vanished.
     pub vanished: BTreeMap<Slot, String>,
-    /// What the API server refused last time.
+    /// What the API server refused last time. A setback stays until such a write has succeeded: while
+    /// one is here, the pods that are missing count as missing at the start.
     pub setbacks: Vec<Setback>,
 }
 

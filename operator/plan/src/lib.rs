@@ -19,12 +19,14 @@ mod planner;
 mod ramp;
 mod reason;
 mod risk;
+mod run;
 mod seats;
 mod slot;
 mod tier;
 mod time;
 mod timeline;
 mod tree;
+mod view;
 
 pub use accept::{next_run, servable};
 pub use input::{

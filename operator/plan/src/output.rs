@@ -198,6 +198,14 @@ pub enum ConditionType {
 }
 
 impl ConditionType {
+    /// Every type.
+    pub const ALL: [Self; 4] = [
+        Self::Ready,
+        Self::CapacityReady,
+        Self::CapacityAtRisk,
+        Self::Stalled,
+    ];
+
     /// The type as written in status.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -221,6 +229,9 @@ pub enum Truth {
 }
 
 impl Truth {
+    /// Every status.
+    pub const ALL: [Self; 3] = [Self::True, Self::False, Self::Unknown];
+
     /// The status as written.
     pub const fn as_str(self) -> &'static str {
         match self {

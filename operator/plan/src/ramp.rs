@@ -73,10 +73,10 @@ impl Waves {
 
     /// New slots in order of creation: SFUs, mids, relays.
     pub fn new_slots(&self) -> impl Iterator<Item = Slot> {
-        let (base, target) = (self.base, self.target);
-        Role::ALL
-            .into_iter()
-            .flat_map(move |role| (base.of(role)..target.of(role)).map(move |i| Slot::new(role, i)))
+        let base = self.base;
+        self.target
+            .slots()
+            .filter(move |slot| slot.index >= base.of(slot.role))
     }
 
     /// When a slot's wave is created: the beginning of time for slots of the base.
@@ -91,6 +91,11 @@ impl Waves {
             .sum();
         let position = before_role + (slot.index - self.base.of(slot.role));
         self.time_of(position / self.size)
+    }
+
+    /// When the last wave is created.
+    pub fn last(&self) -> Timestamp {
+        self.time_of(self.count().saturating_sub(1))
     }
 
     /// The next wave after `now`.

@@ -78,7 +78,7 @@ reasons! {
     PodsRejected,
     /// Pods take longer to become Ready than the class says.
     RampBehind,
-    /// Pods were lost while the event is on air.
+    /// Pods were lost after the fleet was complete.
     PodsLost,
     /// The event was created before its end and never ran.
     Missed,

@@ -1,227 +1,271 @@
 //! Will seats be missing, how many, and why.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
-use crate::fleet::missing;
-use crate::input::{Class, Memory, Pod, Recent, SetbackKind};
-use crate::phase::Phase;
-use crate::ramp::Waves;
+use crate::fleet::Creation;
+use crate::input::{Pod, PodTrouble, SetbackKind};
 use crate::reason::Reason;
-use crate::seats::Fleet;
-use crate::slot::{Role, Slot};
-use crate::tier::Capacity;
-use crate::time::{after, clock, grouped};
-use crate::timeline::Schedule;
-
-/// How long a pod may be later than expected, or in trouble, before it counts as missing.
-pub(crate) const PATIENCE: SignedDuration = SignedDuration::from_secs(60);
+use crate::slot::Role;
+use crate::time::{after, counted, grouped, is_are};
+use crate::view::{PATIENCE, View};
 
 /// Seats that will be missing at the start, or are missing on air.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Risk {
-    pub(crate) seats: u32,
     pub(crate) cause: Reason,
     pub(crate) message: String,
 }
 
-/// What the judgement is made from.
-pub(crate) struct View<'a> {
-    pub(crate) now: Timestamp,
-    pub(crate) phase: Phase,
-    pub(crate) memory: &'a Memory,
-    pub(crate) class: &'a Class,
-    pub(crate) capacity: &'a Capacity,
-    pub(crate) fleet: &'a Fleet<'a>,
-    pub(crate) waves: &'a Waves,
-    pub(crate) schedule: &'a Schedule,
-    pub(crate) recent: &'a Recent,
-    pub(crate) unfed: u32,
+/// What holds seats back.
+struct Cause {
+    reason: Reason,
+    /// Continues `1,180 of 1,242 pods are Ready; `.
+    why: String,
+    /// What is or must be done: a whole sentence.
+    next: String,
 }
 
-impl View<'_> {
-    /// Seats missing at the start (or now, on air) and the cause that holds.
-    pub(crate) fn risk(&self) -> Option<Risk> {
-        let wanted = self.memory.accepted.spec.tier.attendees();
-        let there = if self.phase.on_air() {
-            self.fleet.seats(self.memory, self.capacity)
-        } else {
-            self.expected_seats()
-        };
-        let seats = wanted.saturating_sub(there);
-        (seats > 0).then(|| {
-            let (cause, message) = self.cause();
-            let when = if self.phase.on_air() {
-                format!("{} of {} seats are missing.", grouped(seats), grouped(wanted))
-            } else {
-                let start = clock(self.schedule.start, self.now);
-                format!(
-                    "{} of {} seats will be missing at {start}.",
-                    grouped(seats),
-                    grouped(wanted)
-                )
-            };
-            Risk {
-                seats,
-                cause,
-                message: format!("{} {when} {}", self.pods_sentence(), message),
-            }
-        })
-    }
-
-    /// `1,180 of 1,242 pods are Ready.`
-    pub(crate) fn pods_sentence(&self) -> String {
-        let target = self.waves.target();
-        let ready = self
-            .fleet
-            .occupants()
-            .filter(|p| p.ready && p.slot.index < target.of(p.slot.role))
-            .count() as u32;
-        format!(
-            "{} of {} pods are Ready.",
-            grouped(ready),
-            grouped(target.total())
-        )
-    }
-
-    fn expected_seats(&self) -> u32 {
-        let target = self.waves.target();
-        let late = missing(self.fleet, target)
-            .filter(|slot| !self.on_time(*slot))
-            .collect::<Vec<_>>();
-        if self.memory.shape.room {
-            let sfu = Slot::new(Role::Sfu, 0);
-            let up = self
-                .fleet
-                .occupant(sfu)
-                .map_or(!late.contains(&sfu), |p| self.expected(p));
-            return if up {
-                self.memory.accepted.spec.tier.attendees()
-            } else {
-                0
-            };
-        }
-        // A missing mid takes the relays with it that it would have fed.
-        let mids_late = late.iter().filter(|s| s.role == Role::Mid).count() as u32;
-        let starved = mids_late.saturating_sub(1) * target.relay.checked_div(target.mid).unwrap_or(0);
-        let relays_coming = missing(self.fleet, target)
-            .filter(|s| s.role == Role::Relay)
-            .count()
-            .saturating_sub(late.iter().filter(|s| s.role == Role::Relay).count())
-            as u32;
-        let sfu_coming = missing(self.fleet, target).any(|s| s.role == Role::Sfu && !late.contains(&s));
-        let up = self.fleet.carrying_if(|p| self.expected(p));
-        let here = if up == 0 && sfu_coming {
-            self.fleet.count(Role::Relay, |p| self.expected(p))
-        } else {
-            up
-        };
-        let carried = (here + relays_coming)
-            .saturating_sub(self.unfed)
-            .saturating_sub(starved);
-        self.capacity.seats(carried, self.memory.accepted.spec.max_tier)
-    }
-
-    /// A pod that isn't created yet will be Ready before the start.
-    fn on_time(&self, slot: Slot) -> bool {
-        if self.blocked(self.now) {
-            return false;
-        }
-        let created = self.waves.due(slot).max(self.now);
-        after(created, self.settle()) <= self.schedule.start
-    }
-
-    /// A pod that exists is Ready or still within its expected time.
-    fn expected(&self, pod: &Pod) -> bool {
-        if pod.ready {
-            return true;
-        }
-        let troubled = pod
-            .trouble
-            .as_ref()
-            .is_some_and(|t| after(t.since, PATIENCE) <= self.now);
-        let expected_at = after(pod.created, self.settle());
-        !troubled && after(expected_at, PATIENCE) > self.now && expected_at <= self.schedule.start
-    }
-
-    fn settle(&self) -> SignedDuration {
-        let settle = &self.class.ramp.settle;
-        if self.memory.shape.room {
-            settle.image_pull.saturating_add(settle.pod_startup)
-        } else {
-            settle.total()
-        }
-    }
-
-    fn blocked(&self, now: Timestamp) -> bool {
-        self.recent.setbacks.iter().any(|s| s.retry_at > now)
-    }
-
-    fn cause(&self) -> (Reason, String) {
-        if let Some(setback) = self.recent.setbacks.first() {
-            let missing = grouped(missing(self.fleet, self.waves.target()).count() as u32);
-            let said = &setback.message;
-            return match setback.kind {
-                SetbackKind::Quota => (
-                    Reason::QuotaExceeded,
-                    format!("The quota refuses {missing} pods: {said}. Raise the ResourceQuota."),
-                ),
-                SetbackKind::Rejected | SetbackKind::Conflict => (
-                    Reason::PodsRejected,
-                    format!(
-                        "The API server refuses {missing} pods: {said}. Change the template or the policy."
-                    ),
-                ),
-            };
-        }
-        for reason in [Reason::Unschedulable, Reason::ImagePull] {
-            let in_trouble = |p: &Pod| p.trouble.as_ref().is_some_and(|t| t.reason == reason);
-            let Some(first) = self.fleet.occupants().find(|p| !p.ready && in_trouble(p)) else {
-                continue;
-            };
-            let pods = self
-                .fleet
-                .occupants()
-                .filter(|p| !p.ready && in_trouble(p))
-                .count() as u32;
-            let said = first.trouble.as_ref().map_or("", |t| t.message.as_str());
-            let n = grouped(pods);
-            let text = if reason == Reason::Unschedulable {
-                let cpu = self.class.cpu.relay_millis.unwrap_or(self.class.cpu.sfu_millis);
-                format!(
-                    "{n} pods are unschedulable ({said}). Add {n} machines with {} free CPUs.",
-                    cores(cpu)
-                )
-            } else {
-                format!("{n} pods can't pull their image ({said}). Check the image and its registry.")
-            };
-            return (reason, text);
-        }
-        if self.unfed > 0 {
-            let n = grouped(self.unfed);
-            let text = format!(
-                "{n} relays can't be fed by the tree this run began with. Start the next run with this tier."
-            );
-            return (Reason::RampBehind, text);
-        }
-        if self.phase.on_air() && self.memory.ready_at.is_some() {
-            return (Reason::PodsLost, "Replacements are being created.".to_owned());
-        }
-        let late = missing(self.fleet, self.waves.target()).any(|slot| !self.on_time(slot));
-        let short = self.schedule.start < after(self.memory.accepted.since, self.schedule.lead);
-        if late || short {
-            let text = "There is less time than the ramp needs; everything is created as fast as allowed.";
-            return (Reason::TooLate, text.to_owned());
-        }
-        let text =
-            "Pods take longer to become Ready than the class expects. Look at the pods that are not Ready.";
-        (Reason::RampBehind, text.to_owned())
-    }
-}
-
-fn cores(millis: u64) -> String {
-    if millis.is_multiple_of(1000) {
-        (millis / 1000).to_string()
+/// Seats that will be missing at the start (on air: that are missing) and the cause that holds.
+pub(crate) fn risk(view: &View<'_>, creation: &Creation) -> Option<Risk> {
+    let wanted = view.wanted();
+    let looks_ahead = !view.phase.on_air() || starts_when_ready(view);
+    let there = if looks_ahead {
+        seats_at_start(view, creation)
     } else {
-        format!("{}m", millis)
+        view.seats()
+    };
+    let missing = wanted.saturating_sub(there);
+    if missing == 0 {
+        return None;
     }
+    let verb = if view.phase.on_air() {
+        "are missing".to_owned()
+    } else {
+        format!("will be missing at {}", view.clock(view.schedule.start))
+    };
+    let Cause { reason, why, next } = cause(view, creation);
+    Some(Risk {
+        cause: reason,
+        message: format!(
+            "{}; {why}. {} of {} seats {verb}. {next}",
+            view.pods_are_ready(),
+            grouped(missing),
+            grouped(wanted)
+        ),
+    })
+}
+
+/// Seats there will be at the start if every pod that may still come in time does.
+///
+/// A relay counts only if its whole path to the stage is there too.
+fn seats_at_start(view: &View<'_>, creation: &Creation) -> u32 {
+    let mut up = view.fleet.up(|pod| expected(view, pod));
+    if view.input.recent.setbacks.is_empty() {
+        let due = |slot| view.waves.due(slot).max(view.input.now);
+        let in_time = creation
+            .coming
+            .iter()
+            .filter(|(slot, _)| after(due(*slot), view.settle()) <= deadline(view));
+        up.extend(in_time.copied());
+    }
+    view.seats_of(&up)
+}
+
+/// An event without a start time begins as soon as it is ready, so it is never too late.
+fn starts_when_ready(view: &View<'_>) -> bool {
+    view.memory.accepted.spec.start.is_none() && view.memory.ready_at.is_none()
+}
+
+fn deadline(view: &View<'_>) -> Timestamp {
+    if starts_when_ready(view) {
+        Timestamp::MAX
+    } else {
+        view.schedule.start
+    }
+}
+
+/// A pod that exists is Ready, or may still be by the start.
+fn expected(view: &View<'_>, pod: &Pod) -> bool {
+    pod.ready
+        || (trouble(view, pod).is_none() && !behind(view, pod) && view.expected_at(pod) <= deadline(view))
+}
+
+/// What has kept a pod from becoming Ready for longer than our patience.
+fn trouble<'a>(view: &View<'_>, pod: &'a Pod) -> Option<&'a PodTrouble> {
+    let trouble = pod.trouble.as_ref().filter(|_| !pod.ready)?;
+    (after(trouble.since, PATIENCE) <= view.input.now).then_some(trouble)
+}
+
+/// A pod takes longer than the class says.
+fn behind(view: &View<'_>, pod: &Pod) -> bool {
+    !pod.ready && after(view.expected_at(pod), PATIENCE) <= view.input.now
+}
+
+fn cause(view: &View<'_>, creation: &Creation) -> Cause {
+    refused(view, creation)
+        .or_else(|| in_trouble(view, Reason::Unschedulable))
+        .or_else(|| in_trouble(view, Reason::ImagePull))
+        .or_else(|| unfed(creation))
+        .or_else(|| lost(view))
+        .or_else(|| slow(view))
+        .unwrap_or_else(|| too_late(view))
+}
+
+fn refused(view: &View<'_>, creation: &Creation) -> Option<Cause> {
+    let setback = view.input.recent.setbacks.first()?;
+    let pods = counted(creation.coming.len() as u32, "pod");
+    let said = setback.message.trim_end_matches('.');
+    let (reason, who, next) = match setback.kind {
+        SetbackKind::Quota => (
+            Reason::QuotaExceeded,
+            "a quota refuses",
+            "Raise the ResourceQuota.",
+        ),
+        SetbackKind::Rejected => (
+            Reason::PodsRejected,
+            "the API server refuses",
+            "Change the PodTemplate or the policy that refuses it.",
+        ),
+        SetbackKind::Conflict => (
+            Reason::PodsRejected,
+            "an object of another owner is in the way of",
+            "Rename the Webinar or remove that object.",
+        ),
+    };
+    Some(Cause {
+        reason,
+        why: format!("{who} {pods} ({said})"),
+        next: next.to_owned(),
+    })
+}
+
+fn in_trouble(view: &View<'_>, reason: Reason) -> Option<Cause> {
+    let pods: Vec<(&Pod, &PodTrouble)> = view
+        .fleet
+        .occupants()
+        .filter_map(|p| Some((p, trouble(view, p)?)))
+        .filter(|(_, t)| t.reason == reason)
+        .collect();
+    let said = pods.first()?.1.message.trim_end_matches('.');
+    let n = pods.len() as u32;
+    let what = counted(n, common_name(pods.iter().map(|(p, _)| p.slot.role)));
+    let (why, next) = if reason == Reason::Unschedulable {
+        let cpu = pods.iter().map(|(p, _)| cpu_millis(view, p.slot.role)).max();
+        (
+            format!("{what} {} unschedulable ({said})", is_are(n)),
+            format!(
+                "Add {} with {} free CPUs.",
+                counted(n, "machine"),
+                cores(cpu.unwrap_or(0))
+            ),
+        )
+    } else {
+        (
+            format!("{what} can't pull the image ({said})"),
+            "Check the image's name and its registry.".to_owned(),
+        )
+    };
+    Some(Cause { reason, why, next })
+}
+
+fn unfed(creation: &Creation) -> Option<Cause> {
+    let n = Some(creation.unfed).filter(|n| *n > 0)?;
+    Some(Cause {
+        reason: Reason::RampBehind,
+        why: format!(
+            "{} can't be fed, because every parent in the tree that this run began with is full",
+            counted(n, "pod")
+        ),
+        next: "Start the next run with this tier as its `maxTier`.".to_owned(),
+    })
+}
+
+/// Pods that were there are not Ready any more: the size in force was complete once, or what is not Ready
+/// is older than the last raise.
+fn lost(view: &View<'_>) -> Option<Cause> {
+    let accepted = &view.memory.accepted;
+    let complete_at = view.memory.ready_at?;
+    let down = |limit: u32, role: Role| {
+        let target = view.waves.target().of(role).min(limit);
+        target.saturating_sub(view.fleet.count(role, |p| p.ready && p.slot.index < target))
+    };
+    let of = |role| {
+        let all = if accepted.since <= complete_at {
+            u32::MAX
+        } else {
+            accepted.base.of(role)
+        };
+        down(all, role)
+    };
+    let n = Role::ALL.into_iter().map(of).sum::<u32>();
+    (n > 0).then(|| Cause {
+        reason: Reason::PodsLost,
+        why: format!(
+            "{} {} lost",
+            counted(n, "pod"),
+            if n == 1 { "was" } else { "were" }
+        ),
+        next: "Replacements are being created.".to_owned(),
+    })
+}
+
+fn slow(view: &View<'_>) -> Option<Cause> {
+    let n = view.fleet.occupants().filter(|p| behind(view, p)).count() as u32;
+    (n > 0).then(|| Cause {
+        reason: Reason::RampBehind,
+        why: format!(
+            "{} {} longer than the {} seconds that the class expects",
+            counted(n, "pod"),
+            if n == 1 { "takes" } else { "take" },
+            view.settle().as_secs()
+        ),
+        next: "Look at the pods that are not Ready.".to_owned(),
+    })
+}
+
+fn too_late(view: &View<'_>) -> Cause {
+    let advice = if view.phase.on_air() {
+        ""
+    } else {
+        " Move `startTime` there, or let the audience in later."
+    };
+    Cause {
+        reason: Reason::TooLate,
+        why: "there is less time than the ramp needs".to_owned(),
+        next: format!(
+            "Every seat is expected at {}.{advice}",
+            view.clock(view.all_expected_at())
+        ),
+    }
+}
+
+/// What to call pods of these roles together.
+fn common_name(mut roles: impl Iterator<Item = Role>) -> &'static str {
+    let first = roles.next();
+    if roles.any(|r| Some(r) != first) {
+        return "pod";
+    }
+    match first {
+        Some(Role::Sfu) => "SFU",
+        Some(Role::Mid) => "mid",
+        Some(Role::Relay) => "relay",
+        None => "pod",
+    }
+}
+
+fn cpu_millis(view: &View<'_>, role: Role) -> u64 {
+    let cpu = view.class.cpu;
+    match role {
+        Role::Sfu => cpu.sfu_millis,
+        Role::Mid | Role::Relay => cpu.relay_millis.unwrap_or(cpu.sfu_millis),
+    }
+}
+
+/// `15`, or `7.5`: CPUs as people write them.
+fn cores(millis: u64) -> String {
+    let (whole, rest) = (millis / 1000, millis % 1000);
+    if rest == 0 {
+        return whole.to_string();
+    }
+    format!("{whole}.{rest:03}").trim_end_matches('0').to_owned()
 }

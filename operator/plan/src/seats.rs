@@ -1,11 +1,15 @@
-//! Which pods carry viewers, and how many seats that makes.
+//! The pods of a run seen as slots, and how many seats they make.
 
-use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::input::{Memory, Pod};
 use crate::slot::{Role, Slot};
-use crate::tier::{Capacity, Counts, Tier};
+use crate::tier::{Capacity, Tier};
 use crate::tree::Parent;
+
+/// Slots whose pods are up, or will be, with the parents that feed them.
+pub(crate) type Up = BTreeMap<Slot, Option<Parent>>;
 
 /// The pods of one run, seen as slots.
 #[derive(Debug)]
@@ -15,33 +19,35 @@ pub(crate) struct Fleet<'a> {
     pub(crate) surplus: Vec<&'a Pod>,
     /// Pods that ended by themselves and only wait to be removed.
     pub(crate) ended: Vec<&'a Pod>,
-    /// The last pod that left each slot, as far as it can still be seen.
-    replaced: BTreeMap<Slot, &'a Pod>,
-    active_sfu: u32,
+    /// Pods that left their slot and can still be seen, oldest first.
+    left: BTreeMap<Slot, Vec<&'a Pod>>,
+    /// Names of all pods that can be seen, of other runs too.
+    names: BTreeSet<&'a str>,
 }
 
 impl<'a> Fleet<'a> {
     /// Sorts `pods` of `run` into slots. Of two live pods in one slot the older keeps it.
-    pub(crate) fn new(pods: &'a [Pod], run: u32, active_sfu: u32) -> Self {
+    pub(crate) fn new(pods: &'a [Pod], run: u32) -> Self {
         let mut fleet = Self {
             occupants: BTreeMap::new(),
             surplus: Vec::new(),
             ended: Vec::new(),
-            replaced: BTreeMap::new(),
-            active_sfu,
+            left: BTreeMap::new(),
+            names: pods.iter().map(|p| p.name.as_str()).collect(),
         };
         let mut by_age: Vec<&Pod> = pods.iter().filter(|p| p.run == run).collect();
-        by_age.sort_by(|a, b| (a.created, &a.name).cmp(&(b.created, &b.name)));
+        by_age.sort_by_key(|p| (p.created, &p.name));
         for pod in by_age {
-            if !pod.alive() {
+            if pod.alive() {
+                match fleet.occupants.entry(pod.slot) {
+                    Entry::Vacant(slot) => _ = slot.insert(pod),
+                    Entry::Occupied(_) => fleet.surplus.push(pod),
+                }
+            } else {
                 if pod.terminating.is_none() {
                     fleet.ended.push(pod);
                 }
-                fleet.replaced.insert(pod.slot, pod);
-            } else if fleet.occupants.contains_key(&pod.slot) {
-                fleet.surplus.push(pod);
-            } else {
-                fleet.occupants.insert(pod.slot, pod);
+                fleet.left.entry(pod.slot).or_default().push(pod);
             }
         }
         fleet
@@ -52,14 +58,20 @@ impl<'a> Fleet<'a> {
         self.occupants.get(&slot).copied()
     }
 
-    /// Every slot that has a live pod.
+    /// Every live pod that holds a slot.
     pub(crate) fn occupants(&self) -> impl Iterator<Item = &'a Pod> {
         self.occupants.values().copied()
     }
 
-    /// UID of the pod that was last seen leaving `slot`.
-    pub(crate) fn replaced_uid(&self, slot: Slot) -> Option<&'a str> {
-        self.replaced.get(&slot).map(|p| p.uid.as_str())
+    /// UIDs of the pods that were seen leaving `slot`, last one first.
+    pub(crate) fn left(&self, slot: Slot) -> impl Iterator<Item = &'a str> {
+        let pods = self.left.get(&slot).map_or(&[][..], Vec::as_slice);
+        pods.iter().rev().map(|p| p.uid.as_str())
+    }
+
+    /// A pod with this name can be seen, whatever its state.
+    pub(crate) fn has_name(&self, name: &str) -> bool {
+        self.names.contains(name)
     }
 
     /// Live pods of `role`.
@@ -69,49 +81,30 @@ impl<'a> Fleet<'a> {
             .count() as u32
     }
 
-    /// Relays that carry viewers: Ready, in their entry point, and fed through a Ready path.
-    pub(crate) fn carrying(&self) -> u32 {
-        self.carrying_if(|p| p.ready)
+    /// Slots whose pods are up as `is_up` judges it, without relays that were taken out of their entry point.
+    pub(crate) fn up(&self, is_up: impl Fn(&Pod) -> bool) -> Up {
+        self.occupants()
+            .filter(|p| is_up(p) && (p.accepting || p.slot.role != Role::Relay))
+            .map(|p| (p.slot, p.parent))
+            .collect()
     }
+}
 
-    /// The same, with `up` deciding which pods count as Ready.
-    pub(crate) fn carrying_if(&self, up: impl Fn(&Pod) -> bool) -> u32 {
-        let is_up = |slot| self.occupant(slot).is_some_and(&up);
-        if !is_up(Slot::new(Role::Sfu, self.active_sfu)) {
-            return 0;
-        }
-        self.count(Role::Relay, |relay| {
-            let fed = match relay.parent {
-                Some(Parent::Mid(mid)) => is_up(Slot::new(Role::Mid, mid)),
-                Some(Parent::Origin) | None => true,
-            };
-            fed && relay.accepting && up(relay)
-        })
+/// Seats that the slots in `up` give while SFU `active` is on stage.
+pub(crate) fn seats(up: &Up, active: u32, memory: &Memory, capacity: &Capacity) -> u32 {
+    if !up.contains_key(&Slot::new(Role::Sfu, active)) {
+        return 0;
     }
-
-    /// Seats that are there now.
-    pub(crate) fn seats(&self, memory: &Memory, capacity: &Capacity) -> u32 {
-        let max_tier = memory.accepted.spec.max_tier;
-        if memory.shape.room {
-            let ready = self
-                .occupant(Slot::new(Role::Sfu, self.active_sfu))
-                .is_some_and(|p| p.ready);
-            return if ready { Tier::Room.attendees() } else { 0 };
-        }
-        capacity.seats(self.carrying(), max_tier)
+    if memory.shape.room {
+        return Tier::Room.attendees();
     }
-
-    /// Every seat of `tier` is there, with all SFUs and mids.
-    pub(crate) fn complete(&self, memory: &Memory, capacity: &Capacity, target: Counts) -> bool {
-        self.seats(memory, capacity) >= memory.accepted.spec.tier.attendees()
-            && self.count(Role::Sfu, |p| p.ready) >= target.sfu
-            && self.count(Role::Mid, |p| p.ready) >= target.mid
-    }
-
-    /// Relays behind viewers Service `shard`.
-    pub(crate) fn behind(&self, shard: u32, memory: &Memory, zones: u32) -> u32 {
-        self.count(Role::Relay, |p| {
-            p.ready && p.accepting && memory.shape.shards.shard(p.slot.index, zones) == shard
-        })
-    }
+    let fed = |parent: &Option<Parent>| match parent {
+        Some(Parent::Mid(mid)) => up.contains_key(&Slot::new(Role::Mid, *mid)),
+        Some(Parent::Origin) | None => true,
+    };
+    let carried = up
+        .iter()
+        .filter(|(slot, parent)| slot.role == Role::Relay && fed(parent))
+        .count() as u32;
+    capacity.seats(carried, memory.accepted.spec.max_tier)
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use crate::slot::Role;
+use crate::slot::{Role, Slot};
 
 /// A booked audience size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -128,7 +128,7 @@ impl Sizing {
     }
 
     fn net(&self, percent: u32) -> u64 {
-        u64::from(self.egress_mbps) * 1000 * u64::from(percent) / 100
+        (u64::from(self.egress_mbps) * 1000).saturating_mul(u64::from(percent)) / 100
     }
 
     fn viewers(&self, cpu_millis: u64, cpu_percent: u32, net_percent: u32) -> u32 {
@@ -146,7 +146,7 @@ impl Sizing {
 
     fn whole_zones(&self, n: u64) -> u32 {
         let zones = u64::from(self.zones.max(1));
-        clamp(n.div_ceil(zones) * zones)
+        clamp(n.div_ceil(zones).saturating_mul(zones))
     }
 }
 
@@ -205,11 +205,21 @@ impl Capacity {
         let Some(per_relay) = self.per_relay.filter(|c| *c > 0) else {
             return 0;
         };
-        let load = u64::from(viewers) * u64::from(100 + self.sizing.imbalance_percent);
-        let carry = load.div_ceil(100 * u64::from(per_relay));
+        let carry = u64::from(self.carriers(viewers, per_relay));
         let spare = u64::from(self.sizing.spares_min)
             .max((carry * u64::from(self.sizing.spares_percent)).div_ceil(100));
         self.sizing.whole_zones(carry + spare)
+    }
+
+    /// Relays that carry `viewers` people, none to spare.
+    fn carriers(&self, viewers: u32, per_relay: u32) -> u32 {
+        let load = u64::from(viewers).saturating_mul(self.with_imbalance());
+        clamp(load.div_ceil(100 * u64::from(per_relay)))
+    }
+
+    /// What 100 viewers count as, because they are never spread evenly.
+    fn with_imbalance(&self) -> u64 {
+        100 + u64::from(self.sizing.imbalance_percent)
     }
 
     fn mids(&self, relays: u32) -> u32 {
@@ -298,15 +308,8 @@ impl Capacity {
 
     /// Seats that `carried` relays give at the planned load, at most `max_tier`'s.
     pub fn seats(&self, carried: u32, max_tier: Tier) -> u32 {
-        let planned = u64::from(carried) * u64::from(self.per_relay.unwrap_or(0)) * 100
-            / u64::from(100 + self.sizing.imbalance_percent);
-        clamp(planned).min(max_tier.attendees())
-    }
-
-    /// Relays whose planned seats cover `seats`.
-    pub fn relays_for_seats(&self, seats: u32) -> u32 {
-        let per_relay = u64::from(self.per_relay.unwrap_or(0)).max(1) * 100;
-        clamp((u64::from(seats) * u64::from(100 + self.sizing.imbalance_percent)).div_ceil(per_relay))
+        let load = u64::from(carried) * u64::from(self.per_relay.unwrap_or(0));
+        clamp(load.saturating_mul(100) / self.with_imbalance()).min(max_tier.attendees())
     }
 
     /// Zones that counts are rounded to.
@@ -341,14 +344,11 @@ impl Counts {
         }
     }
 
-    /// The larger of both, role by role.
-    #[must_use]
-    pub fn max(self, other: Self) -> Self {
-        Self {
-            sfu: self.sfu.max(other.sfu),
-            mid: self.mid.max(other.mid),
-            relay: self.relay.max(other.relay),
-        }
+    /// Every slot, in order of creation: SFUs, mids, relays.
+    pub fn slots(self) -> impl Iterator<Item = Slot> {
+        Role::ALL
+            .into_iter()
+            .flat_map(move |role| (0..self.of(role)).map(move |i| Slot::new(role, i)))
     }
 }
 
@@ -409,13 +409,36 @@ impl ShardRule {
 
     /// The shard of relay slot `index`: each shard has relays in every zone.
     pub fn shard(&self, index: u32, zones: u32) -> u32 {
-        let count = self
-            .0
-            .iter()
-            .rev()
-            .find(|(from, _)| *from <= index)
-            .map_or(1, |(_, count)| *count);
-        (index / zones.max(1)) % count
+        let zones = zones.max(1);
+        self.of_groups(index / zones + 1, zones)
+            .last()
+            .copied()
+            .unwrap_or(0)
+    }
+
+    /// The shards of the first `relays` slots.
+    pub(crate) fn table(&self, relays: u32, zones: u32) -> Vec<u32> {
+        let zones = zones.max(1);
+        let groups = self.of_groups(relays.div_ceil(zones), zones);
+        (0..relays).map(|i| groups[(i / zones) as usize]).collect()
+    }
+
+    /// The shards of the first `groups` groups of one slot per zone.
+    ///
+    /// Each group goes to the shard that has the fewest, the lowest on ties: that is group mod count until
+    /// shards are added, and afterwards fills the new ones before it goes round all of them. Going round at
+    /// once would put more than 250 relays into the old ones.
+    fn of_groups(&self, groups: u32, zones: u32) -> Vec<u32> {
+        let mut filled = vec![0_u32; self.count() as usize];
+        let shard_of = |group: u32| {
+            let first_slot = group.saturating_mul(zones);
+            let step = self.0.iter().rev().find(|(from, _)| *from <= first_slot);
+            let open = step.map_or(1, |(_, count)| *count) as usize;
+            let shard = (0..open).min_by_key(|s| (filled[*s], *s)).unwrap_or(0);
+            filled[shard] += 1;
+            clamp(shard as u64)
+        };
+        (0..groups).map(shard_of).collect()
     }
 
     fn widened(&self, count: u32, from: u32) -> Self {
@@ -468,27 +491,28 @@ pub enum Unservable {
     },
 }
 
+/// What is wrong with the tier and what to do, to be read after its name: `1M needs 54 mids, …`.
 impl fmt::Display for Unservable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoRelayTemplate => f.write_str("needs relays, and the class has no `templates.relay`"),
             Self::NoViewerFits => f.write_str(
-                "not one viewer fits on a relay: use a relay template with more CPU or check `sizing.viewer`",
+                "needs relays that carry at least one viewer: use a relay template with more CPU or check `sizing.viewer`",
             ),
             Self::StageTooSmall { panelists } => write!(
                 f,
-                "the SFU can't feed anyone beside {panelists} panelists: use an SFU template with more CPU or fewer panelists"
+                "needs an SFU that feeds at least one child beside {panelists} panelists: use an SFU template with more CPU or fewer panelists"
             ),
             Self::RoomTooSmall { panelists } => write!(
                 f,
-                "the SFU can't carry 50 viewers beside {panelists} panelists: use an SFU template with more CPU or fewer panelists"
+                "needs an SFU that carries 50 viewers beside {panelists} panelists: use an SFU template with more CPU or fewer panelists"
             ),
             Self::MidTooSmall => {
-                f.write_str("a mid can't feed a single relay: use a relay template with more CPU")
+                f.write_str("needs mids that feed at least one relay: use a relay template with more CPU")
             }
             Self::TooManyMids { needed, feeds } => write!(
                 f,
-                "needs {needed} mids, the SFU feeds {feeds}: use a relay template with more CPU or raise `sizing.fanOut`"
+                "needs {needed} mids, the SFU feeds {feeds}: use a relay template with more CPU or raise fanOut"
             ),
             Self::TooManyPods { pods, max } => write!(
                 f,
@@ -496,7 +520,7 @@ impl fmt::Display for Unservable {
             ),
             Self::AboveClass { max } => write!(
                 f,
-                "the class allows tiers up to {max}: choose a smaller tier or another class"
+                "is above the class's `maxTier` {max}: choose a smaller tier or another class"
             ),
         }
     }

@@ -93,17 +93,17 @@ impl Schedule {
 pub fn lead(class: &Class, tier: Tier, max_tier: Tier, pods: u32) -> SignedDuration {
     let settle = &class.ramp.settle;
     let work = if tier == Tier::Room && max_tier == Tier::Room {
-        settle.image_pull.saturating_add(settle.pod_startup)
+        settle.room()
     } else {
-        let waves = i64::from(pods.div_ceil(class.ramp.wave_size.max(1)));
-        SignedDuration::from_secs(class.ramp.wave_interval.as_secs().saturating_mul(waves))
+        let waves = i32::try_from(pods.div_ceil(class.ramp.wave_size.max(1))).unwrap_or(i32::MAX);
+        class
+            .ramp
+            .wave_interval
+            .saturating_mul(waves)
             .saturating_add(settle.total())
     };
-    let millis = work
-        .as_millis()
-        .saturating_mul(i128::from(class.ramp.safety_percent))
-        / 100;
-    let secs = (millis + 999) / 1000;
+    let nanos = u128::try_from(work.as_nanos()).unwrap_or(0);
+    let secs = (nanos * u128::from(class.ramp.safety_percent)).div_ceil(100 * 1_000_000_000);
     SignedDuration::from_secs(i64::try_from(secs).unwrap_or(i64::MAX))
 }
 

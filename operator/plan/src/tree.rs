@@ -1,5 +1,7 @@
 //! Which parent feeds which pod.
 
+use crate::input::Pod;
+use crate::slot::{Role, Slot};
 use crate::tier::{Capacity, Shape};
 
 /// Where a pod pulls the stage from.
@@ -34,7 +36,7 @@ pub fn fallbacks(parent: u32, child: u32, mids: u32) -> Vec<u32> {
 /// on ties), and stops at the parents' hard limits. Nothing it has handed out is ever recomputed.
 #[derive(Debug)]
 pub(crate) struct Tree {
-    mids: Vec<u32>,
+    mids: Vec<Mid>,
     stage: u32,
     stage_max: u32,
     mid_max: u32,
@@ -43,17 +45,27 @@ pub(crate) struct Tree {
     by_zone: bool,
 }
 
+#[derive(Debug, Clone, Copy, Default)]
+struct Mid {
+    children: u32,
+    /// It exists or was given its own place under the stage.
+    placed: bool,
+}
+
+/// A place in the tree: where to pull the stage from, and the mids to turn to when that is gone.
+pub(crate) type Place = (Option<Parent>, Vec<u32>);
+
 impl Tree {
-    /// `mids` is how many mid slots are planned; `existing` the parents that pods name today.
-    pub(crate) fn new(
+    /// `mids` is how many mid slots are planned, `pods` those that stand in the tree today.
+    pub(crate) fn new<'a>(
         capacity: &Capacity,
         shape: &Shape,
         mids: u32,
         by_zone: bool,
-        existing: impl IntoIterator<Item = Parent>,
+        pods: impl IntoIterator<Item = &'a Pod>,
     ) -> Self {
         let mut tree = Self {
-            mids: vec![0; mids as usize],
+            mids: vec![Mid::default(); mids as usize],
             stage: 0,
             stage_max: capacity.stage_max,
             mid_max: capacity.mid_max,
@@ -61,12 +73,18 @@ impl Tree {
             zones: capacity.zones(),
             by_zone,
         };
-        for parent in existing {
-            match parent {
-                Parent::Origin => tree.stage += 1,
-                Parent::Mid(i) => {
-                    if let Some(children) = tree.mids.get_mut(i as usize) {
-                        *children += 1;
+        for pod in pods {
+            if pod.slot.role == Role::Mid
+                && let Some(mid) = tree.mids.get_mut(pod.slot.index as usize)
+            {
+                mid.placed = true;
+            }
+            match pod.parent {
+                None => {}
+                Some(Parent::Origin) => tree.stage += 1,
+                Some(Parent::Mid(i)) => {
+                    if let Some(mid) = tree.mids.get_mut(i as usize) {
+                        mid.children += 1;
                     }
                 }
             }
@@ -74,35 +92,53 @@ impl Tree {
         tree
     }
 
-    /// A place under the stage, unless the SFU is at its hard limit.
-    pub(crate) fn under_stage(&mut self) -> Option<Parent> {
+    /// A place for `slot`; nothing when every parent that could feed it is at its hard limit.
+    pub(crate) fn place(&mut self, slot: Slot) -> Option<Place> {
+        match slot.role {
+            Role::Sfu => Some((None, Vec::new())),
+            Role::Relay if self.feeds_relays_directly => self.under_stage(),
+            Role::Relay => self.under_mid(slot.index),
+            Role::Mid => {
+                let place = self.under_stage()?;
+                if let Some(mid) = self.mids.get_mut(slot.index as usize) {
+                    mid.placed = true;
+                }
+                Some(place)
+            }
+        }
+    }
+
+    fn under_stage(&mut self) -> Option<Place> {
         (self.stage < self.stage_max).then(|| {
             self.stage += 1;
-            Parent::Origin
+            (Some(Parent::Origin), Vec::new())
         })
     }
 
-    /// A parent for relay slot `index`, with its fallbacks; nothing when every parent is full.
-    pub(crate) fn for_relay(&mut self, index: u32) -> Option<(Parent, Vec<u32>)> {
-        if self.feeds_relays_directly {
-            return self.under_stage().map(|p| (p, Vec::new()));
-        }
-        let own_zone = |mid: u32| mid % self.zones == index % self.zones;
+    fn under_mid(&mut self, relay: u32) -> Option<Place> {
+        let own_zone = |mid: u32| mid % self.zones == relay % self.zones;
         let home = if self.by_zone {
             self.least_loaded(own_zone)
         } else {
             None
         };
-        let mid = home.or_else(|| self.least_loaded(|_| true))?;
-        let child = self.mids[mid as usize];
-        self.mids[mid as usize] += 1;
-        Some((Parent::Mid(mid), fallbacks(mid, child, self.mids.len() as u32)))
+        let chosen = home.or_else(|| self.least_loaded(|_| true))?;
+        let planned = self.mids.len() as u32;
+        let mid = &mut self.mids[chosen as usize];
+        let place = (
+            Some(Parent::Mid(chosen)),
+            fallbacks(chosen, mid.children, planned),
+        );
+        mid.children += 1;
+        Some(place)
     }
 
     fn least_loaded(&self, wanted: impl Fn(u32) -> bool) -> Option<u32> {
-        (0..self.mids.len() as u32)
-            .filter(|mid| wanted(*mid) && self.mids[*mid as usize] < self.mid_max)
-            .min_by_key(|mid| (self.mids[*mid as usize], *mid))
+        (0..)
+            .zip(&self.mids)
+            .filter(|(i, mid)| wanted(*i) && mid.placed && mid.children < self.mid_max)
+            .min_by_key(|(i, mid)| (mid.children, *i))
+            .map(|(i, _)| i)
     }
 }
 

@@ -30,6 +30,10 @@ pub(crate) async fn get_ok(url: &str) -> Result<()> {
     stream.read_to_end(&mut answer).await?;
     let answer = String::from_utf8_lossy(&answer);
     let code = answer.split_ascii_whitespace().nth(1).unwrap_or_default();
-    ensure!(code == "200", "answered {:?}", answer.chars().take(500).collect::<String>());
+    ensure!(
+        code == "200",
+        "answered {:?}",
+        answer.chars().take(500).collect::<String>()
+    );
     Ok(())
 }

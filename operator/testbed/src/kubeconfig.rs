@@ -8,8 +8,11 @@ use kube::Client;
 use kube::config::{Config, KubeConfigOptions, Kubeconfig};
 use serde_json::json;
 
-/// Writes a kubeconfig for a bearer token.
-pub(crate) fn write(file: &Path, server: &str, ca: &Path, token: &str) -> Result<()> {
+/// Writes a kubeconfig for a bearer token. `ca` is the PEM file of the certificate that the server's is signed with.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write_kubeconfig(file: &Path, server: &str, ca: &Path, token: &str) -> Result<()> {
     // JSON is YAML.
     let config = json!({
         "apiVersion": "v1",

@@ -1,1 +1,40 @@
-//! x
+//! A real Kubernetes control plane for tests, demos and benchmarks: etcd, the API server, the controller manager and the
+//! scheduler as local processes, with simulated nodes and pods by kwok. Needs Rust and Go, and no container runtime.
+//!
+//! ```no_run
+//! # async fn example() -> anyhow::Result<()> {
+//! use webinar_testbed::{ControlPlane, NodeShape, Options};
+//!
+//! let control_plane = ControlPlane::start(Options::default()).await?;
+//! control_plane.create_nodes(&NodeShape { count: 30, ..NodeShape::default() }).await?;
+//! control_plane.apply_yaml("{apiVersion: v1, kind: Namespace, metadata: {name: stage}}").await?;
+//! let before = control_plane.audit().now()?;
+//! // … let the operator work …
+//! let writes = control_plane.audit().since(before)?.writes_by("system:serviceaccount:stage:operator");
+//! assert_eq!(writes.delete, 0);
+//! # Ok(())
+//! # }
+//! ```
+
+mod apply;
+pub mod audit;
+mod certificates;
+mod config;
+mod control_plane;
+mod http;
+mod identity;
+mod kubeconfig;
+mod nodes;
+mod operator;
+mod ports;
+pub mod process;
+pub mod tools;
+pub mod wait;
+mod work_dir;
+
+pub use apply::apply_yaml;
+pub use control_plane::{ApiRate, ControlPlane, Options};
+pub use http::wait_http_ok;
+pub use kubeconfig::{client, write_kubeconfig};
+pub use nodes::NodeShape;
+pub use operator::{OperatorProcess, Usage};

@@ -37,7 +37,13 @@ pub struct Program {
 impl Program {
     /// A program without arguments or environment of its own.
     pub fn new(name: impl Into<String>, path: impl Into<PathBuf>, log: impl Into<PathBuf>) -> Self {
-        Self { name: name.into(), path: path.into(), args: Vec::new(), env: Vec::new(), log: log.into() }
+        Self {
+            name: name.into(),
+            path: path.into(),
+            args: Vec::new(),
+            env: Vec::new(),
+            log: log.into(),
+        }
     }
 
     /// Adds arguments.
@@ -82,7 +88,13 @@ impl Process {
             .spawn()
             .with_context(|| format!("starting {}", program.name))?;
         let pid = read_pid(&mut guard).with_context(|| format!("starting {}", program.name))?;
-        Ok(Self { name: program.name.clone(), log: program.log.clone(), pid, guard, exit: None })
+        Ok(Self {
+            name: program.name.clone(),
+            log: program.log.clone(),
+            pid,
+            guard,
+            exit: None,
+        })
     }
 
     /// The name given by [`Program::name`].
@@ -111,22 +123,27 @@ impl Process {
     /// When the operating system refuses to tell.
     pub fn exited(&mut self) -> Result<Option<Exit>> {
         if self.exit.is_none() {
-            self.exit = self.guard.try_wait().with_context(|| format!("looking at {}", self.name))?;
+            self.exit = self
+                .guard
+                .try_wait()
+                .with_context(|| format!("looking at {}", self.name))?;
         }
         Ok(self.exit.map(Exit::from_guard))
     }
 
     /// Fails when the program has ended, telling how, with the end of its log; the error ends an
-    /// [`eventually`](crate::wait::eventually).
+    /// [`eventually`].
     ///
     /// # Errors
     /// When the program no longer runs.
     pub fn check_running(&mut self) -> Result<()> {
         match self.exited()? {
             None => Ok(()),
-            Some(exit) => {
-                Err(give_up(format_args!("{} ended with {exit}; its log ends:\n{}", self.name, self.log_tail(20))))
-            }
+            Some(exit) => Err(give_up(format_args!(
+                "{} ended with {exit}; its log ends:\n{}",
+                self.name,
+                self.log_tail(20)
+            ))),
         }
     }
 
@@ -158,7 +175,10 @@ impl Process {
     /// When the signal cannot be sent or the end not be waited for.
     pub fn kill(&mut self) -> Result<Exit> {
         self.signal(Signal::KILL)?;
-        let status = self.guard.wait().with_context(|| format!("waiting for the end of {}", self.name))?;
+        let status = self
+            .guard
+            .wait()
+            .with_context(|| format!("waiting for the end of {}", self.name))?;
         self.exit = Some(status);
         Ok(Exit::from_guard(status))
     }
@@ -238,13 +258,20 @@ pub fn is_alive(pid: u32) -> bool {
     i32::try_from(pid)
         .ok()
         .and_then(Pid::from_raw)
-        .is_some_and(|pid| !matches!(rustix::process::test_kill_process(pid), Err(rustix::io::Errno::SRCH)))
+        .is_some_and(|pid| {
+            !matches!(
+                rustix::process::test_kill_process(pid),
+                Err(rustix::io::Errno::SRCH)
+            )
+        })
 }
 
 fn read_pid(guard: &mut Child) -> Result<Pid> {
     let stdout = guard.stdout.take().context("the guard has no stdout")?;
     let mut line = String::new();
-    BufReader::new(stdout).read_line(&mut line).context("reading the pid from the guard")?;
+    BufReader::new(stdout)
+        .read_line(&mut line)
+        .context("reading the pid from the guard")?;
     line.trim()
         .parse()
         .ok()

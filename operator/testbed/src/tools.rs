@@ -1,6 +1,6 @@
 //! The control plane's programs: found at the right version, or built once from pinned Go modules.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -30,8 +30,14 @@ pub enum Tool {
 
 impl Tool {
     /// What [`ControlPlane`](crate::ControlPlane) needs.
-    pub const CONTROL_PLANE: [Self; 6] =
-        [Self::Etcd, Self::ApiServer, Self::ControllerManager, Self::Scheduler, Self::Kubectl, Self::Kwok];
+    pub const CONTROL_PLANE: [Self; 6] = [
+        Self::Etcd,
+        Self::ApiServer,
+        Self::ControllerManager,
+        Self::Scheduler,
+        Self::Kubectl,
+        Self::Kwok,
+    ];
 
     /// The executable's name.
     pub fn program(self) -> &'static str {
@@ -97,21 +103,32 @@ impl Tools {
     /// # Errors
     /// When it was not asked for.
     pub fn path(&self, tool: Tool) -> Result<&Path> {
-        self.0.get(&tool).map(PathBuf::as_path).with_context(|| format!("{tool} was not asked for"))
+        self.0
+            .get(&tool)
+            .map(PathBuf::as_path)
+            .with_context(|| format!("{tool} was not asked for"))
     }
 }
 
 async fn find(tool: Tool, progress: Progress<'_>) -> Option<PathBuf> {
     let assets = std::env::var_os("KUBEBUILDER_ASSETS").map(PathBuf::from);
     let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut seen = BTreeSet::new();
     for directory in assets.into_iter().chain(std::env::split_paths(&path)) {
         let candidate = directory.join(tool.program());
-        if !candidate.is_file() {
+        // Directories may be links to one another.
+        let is_new = candidate
+            .canonicalize()
+            .is_ok_and(|file| file.is_file() && seen.insert(file));
+        if !is_new {
             continue;
         }
         match version::of(tool, &candidate).await {
             Ok(version) if version == tool.version() => return Some(candidate),
-            Ok(version) => progress(&format!("{} is {version}, not used: {tool} is needed", candidate.display())),
+            Ok(version) => progress(&format!(
+                "{} is {version}, not used: {tool} is needed",
+                candidate.display()
+            )),
             Err(error) => progress(&format!("{} is not used: {error:#}", candidate.display())),
         }
     }

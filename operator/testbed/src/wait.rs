@@ -60,11 +60,7 @@ impl std::error::Error for GiveUp {}
 ///
 /// # Errors
 /// When the deadline passes, naming `what`; or the future's own error.
-pub async fn within<T>(
-    what: &str,
-    deadline: Duration,
-    future: impl Future<Output = Result<T>>,
-) -> Result<T> {
+pub async fn within<T>(what: &str, deadline: Duration, future: impl Future<Output = Result<T>>) -> Result<T> {
     tokio::time::timeout(deadline, future)
         .await
         .map_err(|_| anyhow!("{what} took longer than {deadline:?}"))?
@@ -77,7 +73,10 @@ pub struct Stopwatch(Instant);
 
 impl Stopwatch {
     /// Starts measuring.
-    #[allow(clippy::disallowed_methods, reason = "measures the real time that real processes take")]
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "measures the real time that real processes take"
+    )]
     pub fn start() -> Self {
         Self(Instant::now())
     }
@@ -102,17 +101,25 @@ mod tests {
         })
         .await
         .expect_err("never true");
-        assert_eq!(format!("{error:#}"), "waited 100ms in vain for six nodes; last seen: 2 of 6");
+        assert_eq!(
+            format!("{error:#}"),
+            "waited 100ms in vain for six nodes; last seen: 2 of 6"
+        );
     }
 
     #[tokio::test]
     async fn giving_up_ends_the_wait() {
-        let error = eventually("a dead process", Duration::from_secs(60), async || -> Result<()> {
-            Err(give_up("it exited with 1"))
-        })
+        let error = eventually(
+            "a dead process",
+            Duration::from_secs(60),
+            async || -> Result<()> { Err(give_up("it exited with 1")) },
+        )
         .await
         .expect_err("given up");
-        assert_eq!(format!("{error:#}"), "waiting for a dead process: it exited with 1");
+        assert_eq!(
+            format!("{error:#}"),
+            "waiting for a dead process: it exited with 1"
+        );
     }
 
     #[tokio::test]

@@ -1,6 +1,7 @@
 //! Directories for the data and logs of one control plane.
 
-use std::fs;
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -16,8 +17,12 @@ pub(crate) fn target() -> PathBuf {
     here.ancestors().nth(2).unwrap_or(here).join("target")
 }
 
+/// Set to anything, it keeps directories that would be removed.
+const KEEP: &str = "TESTBED_KEEP";
+
 /// A fresh directory `target/testbed/<pid>-<n>`. It is removed when dropped, but kept for a look when the thread
-/// panics; the next process's first directory then removes it.
+/// panics or `TESTBED_KEEP` is set. Whoever makes a directory removes those of processes that have ended, unless
+/// `TESTBED_KEEP` is set.
 #[derive(Debug)]
 pub(crate) struct WorkDir(PathBuf);
 
@@ -25,14 +30,20 @@ impl WorkDir {
     pub(crate) fn create() -> Result<Self> {
         let root = target().join("testbed");
         fs::create_dir_all(&root).with_context(|| format!("creating {}", root.display()))?;
-        remove_stale(&root);
+        if std::env::var_os(KEEP).is_none() {
+            remove_stale(&root);
+        }
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let path = root.join(format!("{}-{number}", std::process::id()));
         if path.exists() {
             // Left over by an earlier process that had our pid.
             fs::remove_dir_all(&path).with_context(|| format!("removing {}", path.display()))?;
         }
-        fs::create_dir(&path).with_context(|| format!("creating {}", path.display()))?;
+        // There are keys and tokens in it.
+        DirBuilder::new()
+            .mode(0o700)
+            .create(&path)
+            .with_context(|| format!("creating {}", path.display()))?;
         Ok(Self(path))
     }
 
@@ -43,7 +54,7 @@ impl WorkDir {
 
 impl Drop for WorkDir {
     fn drop(&mut self) {
-        if std::thread::panicking() {
+        if std::thread::panicking() || std::env::var_os(KEEP).is_some() {
             // The test's output is where this must appear, with or without a tracing subscriber.
             eprintln!("logs and data are kept in {}", self.0.display());
         } else if let Err(error) = fs::remove_dir_all(&self.0) {
@@ -55,7 +66,10 @@ impl Drop for WorkDir {
 fn remove_stale(root: &Path) {
     for entry in fs::read_dir(root).into_iter().flatten().flatten() {
         let name = entry.file_name();
-        let pid = name.to_str().and_then(|name| name.split_once('-')).and_then(|(pid, _)| pid.parse().ok());
+        let pid = name
+            .to_str()
+            .and_then(|name| name.split_once('-'))
+            .and_then(|(pid, _)| pid.parse().ok());
         // Another process may remove it at the same time.
         if pid.is_some_and(|pid| !is_alive(pid)) {
             _ = fs::remove_dir_all(entry.path());

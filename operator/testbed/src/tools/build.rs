@@ -27,7 +27,12 @@ struct Batch {
 
 const BATCHES: [Batch; 4] = [
     Batch {
-        tools: &[Tool::ApiServer, Tool::ControllerManager, Tool::Scheduler, Tool::Kubectl],
+        tools: &[
+            Tool::ApiServer,
+            Tool::ControllerManager,
+            Tool::Scheduler,
+            Tool::Kubectl,
+        ],
         module: "",
         // Without a version the API server takes itself for v0.0.0 and serves nothing.
         ldflags: concat!(
@@ -40,8 +45,18 @@ const BATCHES: [Batch; 4] = [
         ),
         about: "4 min",
     },
-    Batch { tools: &[Tool::Etcd], module: "", ldflags: "-s -w", about: "30 s" },
-    Batch { tools: &[Tool::Kwok], module: "kwok", ldflags: "-s -w", about: "1 min" },
+    Batch {
+        tools: &[Tool::Etcd],
+        module: "",
+        ldflags: "-s -w",
+        about: "30 s",
+    },
+    Batch {
+        tools: &[Tool::Kwok],
+        module: "kwok",
+        ldflags: "-s -w",
+        about: "1 min",
+    },
     Batch {
         tools: &[Tool::Helm],
         module: "helm",
@@ -75,22 +90,42 @@ pub(super) async fn build(tools: &[Tool], progress: Progress<'_>) -> Result<()> 
     fs::create_dir_all(&root).with_context(|| format!("creating {}", root.display()))?;
     let _lock = lock(&root.join("lock"), progress).await?;
     for batch in BATCHES {
-        let missing: Vec<Tool> =
-            batch.tools.iter().copied().filter(|tool| tools.contains(tool) && !built(*tool).is_file()).collect();
+        let missing: Vec<Tool> = batch
+            .tools
+            .iter()
+            .copied()
+            .filter(|tool| tools.contains(tool) && !built(*tool).is_file())
+            .collect();
         if missing.is_empty() {
             continue;
         }
-        let names = missing.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        progress(&format!("building {names} (about {} the first time) …", batch.about));
-        go_build(&batch, &missing, &modules.join(batch.module), &root.join("unfinished"))
-            .await
-            .with_context(|| format!("building {names}"))?;
+        let names = missing
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(", ");
+        progress(&format!(
+            "building {names} (about {} the first time) …",
+            batch.about
+        ));
+        go_build(
+            &batch,
+            &missing,
+            &modules.join(batch.module),
+            &root.join("unfinished"),
+        )
+        .await
+        .with_context(|| format!("building {names}"))?;
     }
     Ok(())
 }
 
 async fn check_go(modules: &Path, tools: &[Tool]) -> Result<()> {
-    let what = tools.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let what = tools
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(", ");
     let (major, minor) = GO;
     let hint = format!(
         "Go {major}.{minor} or newer is needed to build {what}. Install it with your package manager or from \
@@ -104,16 +139,18 @@ async fn check_go(modules: &Path, tools: &[Tool]) -> Result<()> {
 async fn lock(path: &Path, progress: Progress<'_>) -> Result<File> {
     let file = File::create(path).with_context(|| format!("opening the lock {}", path.display()))?;
     let mut told = false;
-    eventually("another process's build", BUILD_DEADLINE, async || match file.try_lock() {
-        Ok(()) => Ok(()),
-        Err(TryLockError::WouldBlock) => {
-            if !told {
-                progress("waiting for another process that builds the tools …");
-                told = true;
+    eventually("another process's build", BUILD_DEADLINE, async || {
+        match file.try_lock() {
+            Ok(()) => Ok(()),
+            Err(TryLockError::WouldBlock) => {
+                if !told {
+                    progress("waiting for another process that builds the tools …");
+                    told = true;
+                }
+                bail!("{} is locked", path.display())
             }
-            bail!("{} is locked", path.display())
+            Err(TryLockError::Error(error)) => Err(error).context("locking"),
         }
-        Err(TryLockError::Error(error)) => Err(error).context("locking"),
     })
     .await?;
     Ok(file)
@@ -125,7 +162,14 @@ async fn go_build(batch: &Batch, tools: &[Tool], module: &Path, unfinished: &Pat
     }
     fs::create_dir_all(unfinished)?;
     let build = Command::new("go")
-        .args(["build", "-trimpath", "-buildvcs=false", "-ldflags", batch.ldflags, "-o"])
+        .args([
+            "build",
+            "-trimpath",
+            "-buildvcs=false",
+            "-ldflags",
+            batch.ldflags,
+            "-o",
+        ])
         .arg(unfinished)
         .args(tools.iter().map(|tool| package(*tool)))
         .current_dir(module)
@@ -141,7 +185,11 @@ async fn go_build(batch: &Batch, tools: &[Tool], module: &Path, unfinished: &Pat
     if !output.status.success() {
         let text = String::from_utf8_lossy(&output.stderr);
         let lines: Vec<&str> = text.lines().collect();
-        bail!("go build ended with {}:\n{}", output.status, lines[lines.len().saturating_sub(20)..].join("\n"));
+        bail!(
+            "go build ended with {}:\n{}",
+            output.status,
+            lines[lines.len().saturating_sub(20)..].join("\n")
+        );
     }
     for tool in tools {
         let place = built(*tool);

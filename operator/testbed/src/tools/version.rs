@@ -14,11 +14,17 @@ pub(super) async fn of(tool: Tool, program: &Path) -> Result<String> {
     let question: &[&str] = match tool {
         Tool::Kubectl => &["version", "--client"],
         Tool::Helm => &["version"],
-        Tool::Etcd | Tool::ApiServer | Tool::ControllerManager | Tool::Scheduler | Tool::Kwok => &["--version"],
+        Tool::Etcd | Tool::ApiServer | Tool::ControllerManager | Tool::Scheduler | Tool::Kwok => {
+            &["--version"]
+        }
     };
     let what = format!("asking {} for its version", program.display());
     within(&what, Duration::from_secs(30), async {
-        let answer = Command::new(program).args(question).kill_on_drop(true).output().await?;
+        let answer = Command::new(program)
+            .args(question)
+            .kill_on_drop(true)
+            .output()
+            .await?;
         let text = String::from_utf8_lossy(&answer.stdout);
         parse(&text).with_context(|| format!("no version in {:?}", text.trim()))
     })
@@ -29,35 +35,55 @@ pub(super) async fn of(tool: Tool, program: &Path) -> Result<String> {
 pub(super) async fn of_go(directory: &Path) -> Result<(u32, u32)> {
     within("asking go for its version", Duration::from_secs(60), async {
         // In the module's directory Go may switch to the toolchain that go.mod asks for.
-        let answer =
-            Command::new("go").args(["env", "GOVERSION"]).current_dir(directory).kill_on_drop(true).output().await?;
+        let answer = Command::new("go")
+            .args(["env", "GOVERSION"])
+            .current_dir(directory)
+            .kill_on_drop(true)
+            .output()
+            .await?;
         let text = String::from_utf8_lossy(&answer.stdout);
         parse_go(&text).ok_or_else(|| {
-            anyhow!("it answered {:?} {}", text.trim(), String::from_utf8_lossy(&answer.stderr).trim())
+            anyhow!(
+                "it answered {:?} {}",
+                text.trim(),
+                String::from_utf8_lossy(&answer.stderr).trim()
+            )
         })
     })
     .await
 }
 
 fn parse_go(text: &str) -> Option<(u32, u32)> {
-    let mut numbers = text.trim().strip_prefix("go")?.split(|c: char| !c.is_ascii_digit());
+    let mut numbers = text
+        .trim()
+        .strip_prefix("go")?
+        .split(|c: char| !c.is_ascii_digit());
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
 /// The first `x.y.z` in the text, with its pre-release. Distributors' suffixes and build metadata are dropped.
 fn parse(text: &str) -> Option<String> {
-    text.split(|c: char| c.is_whitespace() || matches!(c, '"' | ',' | ':' | '{' | '}' | '(' | ')')).find_map(|word| {
-        let word = word.trim_start_matches('v');
-        let end = word.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(word.len());
-        let (numbers, rest) = word.split_at(end);
-        let parts: Vec<&str> = numbers.split('.').collect();
-        if parts.len() != 3 || parts.iter().any(|part| part.is_empty()) {
-            return None;
-        }
-        let suffix = rest.split('+').next().unwrap_or_default();
-        let pre_release = ["-alpha", "-beta", "-rc"].iter().any(|mark| suffix.starts_with(mark));
-        Some(if pre_release { format!("{numbers}{suffix}") } else { numbers.to_owned() })
-    })
+    text.split(|c: char| c.is_whitespace() || matches!(c, '"' | ',' | ':' | '{' | '}' | '(' | ')'))
+        .find_map(|word| {
+            let word = word.trim_start_matches('v');
+            let end = word
+                .find(|c: char| !c.is_ascii_digit() && c != '.')
+                .unwrap_or(word.len());
+            let (numbers, rest) = word.split_at(end);
+            let parts: Vec<&str> = numbers.split('.').collect();
+            if parts.len() != 3 || parts.iter().any(|part| part.is_empty()) {
+                return None;
+            }
+            let suffix = rest.split('+').next().unwrap_or_default();
+            let pre_release = ["-alpha", "-beta", "-rc"]
+                .iter()
+                .any(|mark| suffix.starts_with(mark));
+            Some(if pre_release {
+                format!("{numbers}{suffix}")
+            } else {
+                numbers.to_owned()
+            })
+        })
 }
 
 #[cfg(test)]
@@ -67,11 +93,17 @@ mod tests {
     #[test]
     fn versions_are_found_in_every_format() {
         for (text, version) in [
-            ("etcd Version: 3.6.8\nGit SHA: Not provided\nGo Version: go1.26.8\n", "3.6.8"),
+            (
+                "etcd Version: 3.6.8\nGit SHA: Not provided\nGo Version: go1.26.8\n",
+                "3.6.8",
+            ),
             ("Kubernetes v1.36.4\n", "1.36.4"),
             ("Client Version: v1.36.4\nKustomize Version: v5.8.1\n", "1.36.4"),
             ("kwok version v0.8.0 go1.26.8 (linux/amd64)\n", "0.8.0"),
-            ("version.BuildInfo{Version:\"v4.2.4\", GitCommit:\"\", GoVersion:\"go1.26.8\"}\n", "4.2.4"),
+            (
+                "version.BuildInfo{Version:\"v4.2.4\", GitCommit:\"\", GoVersion:\"go1.26.8\"}\n",
+                "4.2.4",
+            ),
             ("Kubernetes v1.36.4+k3s1\n", "1.36.4"),
             ("Kubernetes v1.36.4-eks-1234\n", "1.36.4"),
             ("Kubernetes v1.36.4-rc.1\n", "1.36.4-rc.1"),
@@ -82,7 +114,12 @@ mod tests {
 
     #[test]
     fn no_version_is_invented() {
-        for text in ["", "unknown flag: --version", "version.BuildInfo{Version:\"v4.2\"}", "1.2.3.4"] {
+        for text in [
+            "",
+            "unknown flag: --version",
+            "version.BuildInfo{Version:\"v4.2\"}",
+            "1.2.3.4",
+        ] {
             assert_eq!(parse(text), None, "{text:?}");
         }
     }

@@ -1,0 +1,246 @@
+//! What has to be written: the plan's objects compared with the stored ones.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use json_patch::jsonptr::PointerBuf;
+use json_patch::{AddOperation, Patch, PatchOperation, RemoveOperation, TestOperation};
+use k8s_openapi::api::apps::v1::ControllerRevision;
+use k8s_openapi::api::core::v1::{Pod, Service};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use kube::{Resource, ResourceExt as _};
+use serde_json::json;
+use webinar_api::labels;
+use webinar_plan::{Drain, Memory, Plan};
+
+use super::{Owner, budget, pod, revision, service};
+use crate::error::Error;
+use crate::memory::{self, Pinned};
+use crate::observe::Seen;
+
+/// Everything to write, in the order in which it is written.
+#[derive(Debug, Default)]
+pub(crate) struct Prepared {
+    /// The run's memory.
+    pub(crate) revision: Option<RevisionWrite>,
+    /// Services.
+    pub(crate) services: Changes<Service>,
+    /// Budgets.
+    pub(crate) budgets: Changes<PodDisruptionBudget>,
+    /// Pods to create.
+    pub(crate) pods: Vec<Pod>,
+    /// Pods to cordon.
+    pub(crate) cordon: Vec<(String, Patch)>,
+    /// Pods to delete.
+    pub(crate) delete: Vec<Named>,
+    /// Memories to drop.
+    pub(crate) forget: Vec<Named>,
+}
+
+/// How the run's memory is written.
+#[derive(Debug)]
+pub(crate) enum RevisionWrite {
+    /// The run begins.
+    Create(Box<ControllerRevision>),
+    /// Something new is to be remembered: a merge patch of annotations.
+    Annotate {
+        /// Name of the ControllerRevision.
+        name: String,
+        /// The patch, with the stored object's UID and resourceVersion.
+        patch: serde_json::Value,
+    },
+}
+
+/// An object to delete.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Named {
+    pub(crate) name: String,
+    pub(crate) uid: String,
+}
+
+/// What has to be written of one kind.
+#[derive(Debug)]
+pub(crate) struct Changes<K> {
+    pub(crate) create: Vec<K>,
+    pub(crate) apply: Vec<K>,
+    pub(crate) delete: Vec<Named>,
+}
+
+impl<K> Default for Changes<K> {
+    fn default() -> Self {
+        Self {
+            create: Vec::new(),
+            apply: Vec::new(),
+            delete: Vec::new(),
+        }
+    }
+}
+
+/// Compares `plan` with what was `seen`.
+///
+/// # Errors
+///
+/// When the memory can't be written as JSON.
+pub(crate) fn prepare(
+    owner: &Owner,
+    seen: &Seen,
+    pinned: Option<&Pinned>,
+    plan: &Plan,
+) -> Result<Prepared, Error> {
+    let mut out = Prepared {
+        forget: seen
+            .revisions
+            .iter()
+            .filter(|r| u32::try_from(r.revision).is_ok_and(|run| plan.forget.contains(&run)))
+            .filter_map(|r| named(r.as_ref()))
+            .collect(),
+        delete: plan
+            .delete
+            .iter()
+            .map(|r| Named {
+                name: r.name.clone(),
+                uid: r.uid.clone(),
+            })
+            .collect(),
+        cordon: plan.cordon.iter().filter_map(|d| cordon(seen, d)).collect(),
+        ..Prepared::default()
+    };
+    let json = |source| Error::Json {
+        what: format!("the memory of {}/{}", owner.namespace, owner.name),
+        source,
+    };
+    if let (Some(memory), Some(pinned)) = (&plan.memory, pinned) {
+        out.revision = remember(owner, seen, pinned, memory).map_err(json)?;
+    }
+    let Some(fixtures) = &plan.fixtures else {
+        return Ok(out);
+    };
+    let services = pinned.map_or_else(Vec::new, |pinned| {
+        fixtures
+            .entries
+            .iter()
+            .filter_map(|e| service::build(owner, pinned, e))
+            .collect()
+    });
+    let budgets = fixtures
+        .budgets
+        .iter()
+        .map(|b| budget::build(owner, *b))
+        .collect();
+    out.services = changes(&seen.services, services, service::same);
+    out.budgets = changes(&seen.budgets, budgets, budget::same);
+
+    if let (Some(memory), Some(pinned), Some(schedule)) = (&plan.memory, pinned, &plan.status.schedule) {
+        let revision = revision::name(owner, memory.run);
+        let common = pod::Common {
+            owner,
+            memory,
+            pinned,
+            schedule,
+            revision: &revision,
+        };
+        out.pods = plan
+            .create
+            .iter()
+            .filter_map(|new| pod::build(&common, new))
+            .collect();
+    }
+    Ok(out)
+}
+
+fn remember(
+    owner: &Owner,
+    seen: &Seen,
+    pinned: &Pinned,
+    wanted: &Memory,
+) -> Result<Option<RevisionWrite>, serde_json::Error> {
+    let name = revision::name(owner, wanted.run);
+    let Some(stored) = seen.revisions.iter().find(|r| r.name_any() == name) else {
+        return Ok(Some(RevisionWrite::Create(Box::new(revision::build(
+            owner, wanted, pinned,
+        )?))));
+    };
+    let annotations = memory::annotations(wanted)?;
+    if service::holds(stored.metadata.annotations.as_ref(), Some(&annotations)) {
+        return Ok(None);
+    }
+    // A moment that no longer holds (capacity that was complete before a raise) is taken back.
+    let gone = memory::MOMENTS
+        .iter()
+        .filter(|key| !annotations.contains_key(**key));
+    let mut patch: BTreeMap<&str, serde_json::Value> =
+        gone.map(|key| (*key, serde_json::Value::Null)).collect();
+    patch.extend(
+        annotations
+            .iter()
+            .map(|(key, value)| (key.as_str(), json!(value))),
+    );
+    Ok(Some(RevisionWrite::Annotate {
+        name,
+        patch: json!({"metadata": {
+            "uid": stored.metadata.uid,
+            "resourceVersion": stored.metadata.resource_version,
+            "annotations": patch,
+        }}),
+    }))
+}
+
+fn changes<K>(stored: &[Arc<K>], wanted: Vec<K>, same: impl Fn(&K, &K) -> bool) -> Changes<K>
+where
+    K: Resource + Clone,
+{
+    let mut rest: BTreeMap<String, &Arc<K>> = stored.iter().map(|k| (k.name_any(), k)).collect();
+    let mut out = Changes::default();
+    for mut object in wanted {
+        match rest.remove(&object.name_any()) {
+            None => out.create.push(object),
+            Some(is) if is.meta().deletion_timestamp.is_some() || same(is, &object) => {}
+            Some(is) => {
+                object.meta_mut().uid = is.meta().uid.clone();
+                out.apply.push(object);
+            }
+        }
+    }
+    out.delete = rest
+        .into_values()
+        .filter(|k| k.meta().deletion_timestamp.is_none())
+        .filter_map(|k| named(k.as_ref()))
+        .collect();
+    out
+}
+
+fn named<K: Resource>(object: &K) -> Option<Named> {
+    Some(Named {
+        name: object.meta().name.clone()?,
+        uid: object.meta().uid.clone()?,
+    })
+}
+
+/// Out of its entry point, with the moment on record. The UID test keeps a namesake safe.
+fn cordon(seen: &Seen, drain: &Drain) -> Option<(String, Patch)> {
+    let pod = seen
+        .pods
+        .iter()
+        .find(|p| p.metadata.uid.as_deref() == Some(drain.uid.as_str()))?;
+    let at = |tokens: [&str; 3]| PointerBuf::from_tokens(tokens.iter().filter(|t| !t.is_empty()).copied());
+    let mut steps = vec![PatchOperation::Test(TestOperation {
+        path: at(["metadata", "uid", ""]),
+        value: json!(drain.uid),
+    })];
+    if pod.labels().contains_key(labels::ACCEPTING) {
+        steps.push(PatchOperation::Remove(RemoveOperation {
+            path: at(["metadata", "labels", labels::ACCEPTING]),
+        }));
+    }
+    if pod.annotations().is_empty() {
+        steps.push(PatchOperation::Add(AddOperation {
+            path: at(["metadata", "annotations", ""]),
+            value: json!({}),
+        }));
+    }
+    steps.push(PatchOperation::Add(AddOperation {
+        path: at(["metadata", "annotations", labels::DRAIN_START]),
+        value: json!(drain.started.to_string()),
+    }));
+    Some((drain.name.clone(), Patch(steps)))
+}

@@ -1,0 +1,60 @@
+//! The client: its configuration, the deadline on every call, and the count of calls.
+
+use std::future::Future;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use kube::client::ClientBuilder;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+use tower::timeout::TimeoutLayer;
+
+use crate::cli::RunArgs;
+use crate::error::Error;
+use crate::metrics::{CountCalls, Metrics};
+
+/// How long any call may take. Watches are bounded by their own time-out instead.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(10);
+
+/// A client whose every call has a deadline and is counted.
+///
+/// The client's own retry is off: it would go on writing for minutes after the lease is lost.
+pub(crate) async fn connect(args: &RunArgs, metrics: &Metrics) -> anyhow::Result<Client> {
+    let mut config = match &args.kubeconfig {
+        Some(file) => {
+            let kubeconfig = Kubeconfig::read_from(file)
+                .with_context(|| format!("--kubeconfig {} can't be used", file.display()))?;
+            Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
+                .await
+                .with_context(|| format!("--kubeconfig {} can't be used", file.display()))?
+        }
+        None => Config::infer()
+            .await
+            .context("no way to reach a cluster; give one with --kubeconfig")?,
+    };
+    config.default_retry = false;
+    let client = ClientBuilder::try_from(config)
+        .context("the client can't be made from this configuration")?
+        .with_layer(&TimeoutLayer::new(DEADLINE))
+        .with_layer(&CountCalls::new(metrics))
+        .build();
+    Ok(client)
+}
+
+/// Runs one call with the deadline, and says what was tried when it fails.
+pub(crate) async fn call<T>(
+    what: impl Fn() -> String,
+    request: impl Future<Output = kube::Result<T>>,
+) -> Result<T, Error> {
+    match tokio::time::timeout(DEADLINE, request).await {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(source)) => Err(Error::Api {
+            what: what(),
+            source: Box::new(source),
+        }),
+        Err(_) => Err(Error::Deadline {
+            what: what(),
+            seconds: DEADLINE.as_secs(),
+        }),
+    }
+}

@@ -1,0 +1,107 @@
+//! What the caches show of one Webinar.
+
+use std::sync::Arc;
+
+use k8s_openapi::api::apps::v1::ControllerRevision;
+use k8s_openapi::api::core::v1::{Pod, PodTemplate, Service};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use kube::runtime::reflector::Store;
+use kube::{Resource, ResourceExt as _};
+use webinar_api::WebinarClass;
+
+use crate::recent::{Kind, Known};
+use crate::watch::{Progress, Watched};
+
+/// The caches of one scope: one namespace, or all.
+#[derive(Debug, Clone)]
+pub(crate) struct Caches {
+    pub(crate) pods: Watched<Pod>,
+    pub(crate) services: Watched<Service>,
+    pub(crate) budgets: Watched<PodDisruptionBudget>,
+    pub(crate) revisions: Watched<ControllerRevision>,
+    pub(crate) classes: Watched<WebinarClass>,
+    pub(crate) templates: Watched<PodTemplate>,
+}
+
+/// Everything that belongs to one Webinar, and what it may refer to.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    pub(crate) pods: Vec<Arc<Pod>>,
+    pub(crate) services: Vec<Arc<Service>>,
+    pub(crate) budgets: Vec<Arc<PodDisruptionBudget>>,
+    /// Newest run first.
+    pub(crate) revisions: Vec<Arc<ControllerRevision>>,
+    pub(crate) classes: Vec<Arc<WebinarClass>>,
+    pub(crate) templates: Vec<Arc<PodTemplate>>,
+}
+
+impl Caches {
+    /// How far the cache of `kind` has come.
+    pub(crate) fn progress(&self, kind: Kind) -> &Progress {
+        match kind {
+            Kind::Pod => &self.pods.progress,
+            Kind::Service => &self.services.progress,
+            Kind::Budget => &self.budgets.progress,
+            Kind::Revision => &self.revisions.progress,
+        }
+    }
+
+    /// Every cache shows what we wrote last for this Webinar.
+    pub(crate) fn show_own_writes(&self, known: &Known) -> bool {
+        known
+            .written
+            .iter()
+            .all(|(kind, mark)| self.progress(*kind).shows(*mark))
+    }
+
+    /// What belongs to the Webinar `uid`.
+    pub(crate) fn look(&self, namespace: &str, uid: &str) -> Seen {
+        let mut revisions = owned(&self.revisions.store, namespace, uid);
+        revisions.sort_by_key(|r| std::cmp::Reverse(r.revision));
+        Seen {
+            pods: owned(&self.pods.store, namespace, uid),
+            services: owned(&self.services.store, namespace, uid),
+            budgets: owned(&self.budgets.store, namespace, uid),
+            revisions,
+            classes: self.classes.store.state(),
+            templates: self.templates.store.state(),
+        }
+    }
+
+    /// Waits until every cache has been filled once.
+    pub(crate) async fn filled(&self) {
+        let Self {
+            pods,
+            services,
+            budgets,
+            revisions,
+            classes,
+            templates,
+        } = self;
+        // An error means that the work of filling has ended, which the process doesn't survive.
+        let _ = tokio::join!(
+            pods.store.wait_until_ready(),
+            services.store.wait_until_ready(),
+            budgets.store.wait_until_ready(),
+            revisions.store.wait_until_ready(),
+            classes.store.wait_until_ready(),
+            templates.store.wait_until_ready(),
+        );
+    }
+}
+
+/// Owned by UID: what merely carries our labels is nobody's of ours.
+fn owned<K>(store: &Store<K>, namespace: &str, uid: &str) -> Vec<Arc<K>>
+where
+    K: Resource<DynamicType = ()> + Clone + 'static,
+{
+    store.state_filter(|object| object.namespace().as_deref() == Some(namespace) && is_owned_by(object, uid))
+}
+
+/// The Webinar `uid` is the controller of `object`.
+pub(crate) fn is_owned_by<K: Resource>(object: &K, uid: &str) -> bool {
+    object
+        .owner_references()
+        .iter()
+        .any(|o| o.controller == Some(true) && o.uid == uid)
+}

@@ -1,0 +1,83 @@
+//! What this process has seen and done lately, per Webinar. Lost on a restart, which is always on the side
+//! of keeping capacity.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use webinar_plan::{Pod, Recent, Setback, Slot};
+
+use crate::watch::Mark;
+
+/// Kinds whose caches must show our own writes before we act again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Kind {
+    Pod,
+    Service,
+    Budget,
+    Revision,
+}
+
+/// What is known of one Webinar.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    /// Our last write of each kind.
+    pub(crate) written: HashMap<Kind, Mark>,
+    /// What the API server refused in the last pass.
+    pub(crate) setbacks: Vec<Setback>,
+    /// When the status was last written.
+    pub(crate) status_written: Option<Timestamp>,
+    /// Reconciles that failed in a row.
+    pub(crate) failures: u32,
+    run: u32,
+    occupied: BTreeMap<Slot, String>,
+    vanished: BTreeMap<Slot, String>,
+}
+
+impl Known {
+    /// What a decision about `run` may know of the past. Takes note of slots whose pod has vanished since
+    /// last time.
+    pub(crate) fn recall(&mut self, run: u32, pods: &[Pod]) -> Recent {
+        if self.run != run {
+            self.run = run;
+            self.occupied.clear();
+            self.vanished.clear();
+        }
+        let here: BTreeMap<Slot, String> = pods
+            .iter()
+            .filter(|p| p.run == run)
+            .map(|p| (p.slot, p.uid.clone()))
+            .collect();
+        for (slot, uid) in std::mem::take(&mut self.occupied) {
+            if !here.contains_key(&slot) {
+                self.vanished.insert(slot, uid);
+            }
+        }
+        self.vanished.retain(|slot, _| !here.contains_key(slot));
+        self.occupied = here;
+        Recent {
+            vanished: self.vanished.clone(),
+            setbacks: self.setbacks.clone(),
+        }
+    }
+}
+
+/// What is known of every Webinar, by UID.
+#[derive(Debug, Default)]
+pub(crate) struct Recollection(Mutex<HashMap<String, Known>>);
+
+impl Recollection {
+    /// Reads or changes what is known of one Webinar.
+    pub(crate) fn with<T>(&self, uid: &str, f: impl FnOnce(&mut Known) -> T) -> T {
+        f(self.lock().entry(uid.to_owned()).or_default())
+    }
+
+    /// Forgets Webinars that no longer exist.
+    pub(crate) fn keep(&self, uids: &HashSet<String>) {
+        self.lock().retain(|uid, _| uids.contains(uid));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Known>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,79 @@
+//! One pass over one Webinar, as a table of contents.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kube::core::DeserializeGuard;
+use kube::runtime::controller::Action;
+use webinar_api::Webinar;
+
+use crate::act::Writer;
+use crate::build::{prepare, revision};
+use crate::error::Error;
+use crate::run::Context;
+use crate::status::Worth;
+use crate::{report, status, validate};
+
+/// How soon to look again when our own writes aren't visible yet, or more is to be written.
+const SOON: Duration = Duration::from_millis(100);
+
+/// observe → validate → plan → build → act → status → report.
+pub(crate) async fn reconcile(
+    guarded: Arc<DeserializeGuard<Webinar>>,
+    context: Arc<Context>,
+) -> Result<Action, Error> {
+    let Some((webinar, owner)) = context.readable(&guarded) else {
+        return Ok(Action::await_change());
+    };
+    let Some(seen) = context.look(&owner) else {
+        return Ok(Action::requeue(SOON));
+    };
+    let now = context.clock.now();
+
+    let mut validated = validate::validate(webinar, &owner, &seen, now);
+    validated.input.recent = context.recall(&validated.input);
+    let plan = webinar_plan::plan(&validated.input);
+
+    let prepared = prepare::prepare(&owner, &seen, validated.pinned.as_ref(), &plan)?;
+    let writer = Writer::new(&context.client, &context.limiter, &owner, now);
+    let (applied, acted) = writer.act(prepared).await;
+    context.remember(&owner, &applied);
+    acted?;
+
+    let revision = revision::shown(&owner, &seen, plan.memory.as_ref(), validated.pinned.as_ref());
+    let status = status::compose(webinar, &owner, &plan.status, revision, &applied, now);
+    let wake = match context.worth(&owner, webinar, &status, &plan.status, now) {
+        Worth::Nothing => plan.next_wake,
+        Worth::Later(then) => Some(plan.next_wake.map_or(then, |wake| wake.min(then))),
+        Worth::Now => {
+            if report::write_status(&context.client, &owner, webinar, &status).await? {
+                context.spoke(&owner, &plan, now);
+                report::tell(
+                    &context.recorder,
+                    webinar,
+                    webinar.status.as_ref(),
+                    &status,
+                    plan.status.notice.as_ref(),
+                )
+                .await;
+            }
+            plan.next_wake
+        }
+    };
+    context.done(&owner, &plan);
+    Ok(if applied.unfinished {
+        Action::requeue(SOON)
+    } else {
+        at(wake, context.clock.now())
+    })
+}
+
+/// Looks again at `wake`, or when something changes.
+fn at(wake: Option<Timestamp>, now: Timestamp) -> Action {
+    let Some(wake) = wake else {
+        return Action::await_change();
+    };
+    let wait = Duration::try_from(wake.duration_since(now)).unwrap_or(Duration::ZERO);
+    Action::requeue(wait.max(SOON))
+}

@@ -1,0 +1,125 @@
+//! Says what was decided: the status, and Events about what changed in it.
+
+use kube::api::{Patch, PatchParams};
+use kube::runtime::events::{Event, EventType, Recorder};
+use kube::{Api, Client, Resource as _};
+use serde_json::json;
+use webinar_api::{FIELD_MANAGER, Webinar, WebinarStatus};
+use webinar_plan::{ConditionType, Reason};
+
+use crate::build::Owner;
+use crate::client::{DEADLINE, call};
+use crate::error::Error;
+use crate::validate::find;
+
+/// Kubernetes refuses longer notes.
+const NOTE_LIMIT: usize = 1_024;
+
+/// Writes the status of exactly this Webinar in exactly this version. False: it has changed meanwhile, and
+/// the next pass will speak.
+///
+/// # Errors
+///
+/// The API server can't be reached or refuses the status.
+pub(crate) async fn write_status(
+    client: &Client,
+    owner: &Owner,
+    webinar: &Webinar,
+    status: &WebinarStatus,
+) -> Result<bool, Error> {
+    let what = || format!("write the status of Webinar {}/{}", owner.namespace, owner.name);
+    let json = |source| Error::Json { what: what(), source };
+    let steps = json!([
+        {"op": "test", "path": "/metadata/uid", "value": owner.uid},
+        {"op": "test", "path": "/metadata/resourceVersion", "value": webinar.metadata.resource_version},
+        {"op": "add", "path": "/status", "value": serde_json::to_value(status).map_err(json)?},
+    ]);
+    let patch: json_patch::Patch = serde_json::from_value(steps).map_err(json)?;
+    let api: Api<Webinar> = Api::namespaced(client.clone(), &owner.namespace);
+    let params = PatchParams {
+        field_manager: Some(FIELD_MANAGER.to_owned()),
+        ..PatchParams::default()
+    };
+    match call(
+        what,
+        api.patch_status(&owner.name, &params, &Patch::Json::<()>(patch)),
+    )
+    .await
+    {
+        Ok(_) => Ok(true),
+        Err(error)
+            if error
+                .answer()
+                .is_some_and(|s| s.is_not_found() || s.is_conflict() || s.is_invalid()) =>
+        {
+            tracing::debug!(%error, "the Webinar has changed meanwhile");
+            Ok(false)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// One Event for each change of verdict between `old` and `new`, and for the notice. Best effort: an Event
+/// never decides anything, and its failure holds nothing up.
+pub(crate) async fn tell(
+    recorder: &Recorder,
+    webinar: &Webinar,
+    old: Option<&WebinarStatus>,
+    new: &WebinarStatus,
+    notice: Option<&(Reason, String)>,
+) {
+    let reference = webinar.object_ref(&());
+    for (type_, reason, note) in news(old, new, notice) {
+        let event = Event {
+            type_,
+            reason: reason.clone(),
+            note: Some(note.chars().take(NOTE_LIMIT).collect()),
+            action: "Plan".to_owned(),
+            secondary: None,
+        };
+        let sent = tokio::time::timeout(DEADLINE, recorder.publish(&event, &reference)).await;
+        match sent {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, reason, "an Event was not written"),
+            Err(_) => tracing::debug!(reason, "an Event was not written in time"),
+        }
+    }
+}
+
+fn news(
+    old: Option<&WebinarStatus>,
+    new: &WebinarStatus,
+    notice: Option<&(Reason, String)>,
+) -> Vec<(EventType, String, String)> {
+    let mut out = Vec::new();
+    let was = |kind: ConditionType| old.and_then(|s| find(&s.conditions, kind.as_str()));
+    let is = |kind: ConditionType| find(&new.conditions, kind.as_str());
+    if let Some(ready) = is(ConditionType::Ready)
+        && was(ConditionType::Ready).is_none_or(|w| w.reason != ready.reason)
+    {
+        let type_ = if ready.status == "False" {
+            EventType::Warning
+        } else {
+            EventType::Normal
+        };
+        out.push((type_, ready.reason.clone(), ready.message.clone()));
+    }
+    if let Some(risk) = is(ConditionType::CapacityAtRisk) {
+        let before = was(ConditionType::CapacityAtRisk).map(|w| (w.status.as_str(), w.reason.as_str()));
+        let changed = before.is_some_and(|b| b != (risk.status.as_str(), risk.reason.as_str()));
+        let first = before.is_none() && risk.status == "True";
+        if changed || first {
+            let type_ = if risk.status == "True" {
+                EventType::Warning
+            } else {
+                EventType::Normal
+            };
+            out.push((type_, risk.reason.clone(), risk.message.clone()));
+        }
+    }
+    let phase_is_new = old.and_then(|s| s.phase) != new.phase;
+    if let Some((reason, note)) = notice.filter(|_| phase_is_new) {
+        out.push((EventType::Warning, reason.to_string(), note.clone()));
+    }
+    out
+}

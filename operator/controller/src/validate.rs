@@ -1,0 +1,344 @@
+//! From what was seen to what is decided upon: one typed input, or a sentence that says what is wrong.
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::{Pod, PodTemplateSpec, Service};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::ResourceExt as _;
+use webinar_api::{Webinar, WebinarClass, labels};
+use webinar_plan as plan;
+use webinar_plan::{ClassFinding, Parent, PodTrouble, Reason, Role, Slot};
+
+use crate::build::Owner;
+use crate::convert;
+use crate::memory::{self, Pinned};
+use crate::observe::Seen;
+use crate::template;
+
+/// The input of a decision, with the class and templates that everything is built from.
+#[derive(Debug)]
+pub(crate) struct Validated {
+    /// What is decided upon. `recent` is still empty.
+    pub(crate) input: plan::Input,
+    /// Class and templates in force. Absent when there is no usable class.
+    pub(crate) pinned: Option<Pinned>,
+}
+
+/// Turns what was seen at `now` into the input of a decision.
+pub(crate) fn validate(webinar: &Webinar, owner: &Owner, seen: &Seen, now: Timestamp) -> Validated {
+    let (memory, ruling) = ruling(webinar, seen);
+    let (class, pinned) = match ruling {
+        Ok((pinned, class)) => (Ok(class), Some(pinned)),
+        Err(finding) => (Err(finding), None),
+    };
+    let input = plan::Input {
+        now,
+        webinar: plan::Webinar {
+            namespace: owner.namespace.clone(),
+            name: owner.name.clone(),
+            uid: owner.uid.clone(),
+            created: webinar.creation_timestamp().map_or(now, |t| t.0),
+            deleting: webinar.metadata.deletion_timestamp.is_some(),
+            refused_since: refused_since(webinar),
+        },
+        spec: convert::spec(&webinar.spec),
+        class,
+        memory,
+        remembered_runs: seen
+            .revisions
+            .iter()
+            .filter_map(|r| u32::try_from(r.revision).ok())
+            .collect(),
+        pods: seen.pods.iter().filter_map(|p| pod(p)).collect(),
+        active_sfu: seen.services.iter().find_map(|s| active_sfu(owner, s)),
+        recent: plan::Recent::default(),
+    };
+    Validated { input, pinned }
+}
+
+type Ruling = Result<(Pinned, plan::Class), ClassFinding>;
+
+/// The latest run's memory and the class that rules: the pinned one while that run is under way.
+fn ruling(webinar: &Webinar, seen: &Seen) -> (Option<plan::Memory>, Ruling) {
+    let Some(revision) = seen.revisions.first() else {
+        return (None, today(webinar, seen));
+    };
+    let unreadable = |why: String| {
+        finding(
+            Reason::ClassNotAccepted,
+            format!(
+                "The memory of run {} in ControllerRevision {} can't be read: {why}. Nothing is changed until it is restored or deleted.",
+                revision.revision,
+                revision.name_any()
+            ),
+        )
+    };
+    let memory = match memory::read(revision) {
+        Ok(memory) => memory,
+        Err(why) => return (None, Err(unreadable(why))),
+    };
+    if !memory.active() {
+        return (Some(memory), today(webinar, seen));
+    }
+    let ruling = memory::read_pinned(revision).map_err(unreadable).and_then(usable);
+    (Some(memory), ruling)
+}
+
+/// The class as it stands today.
+fn today(webinar: &Webinar, seen: &Seen) -> Ruling {
+    let class = match webinar.spec.class_name.as_deref() {
+        Some(name) => seen.classes.iter().find(|c| c.name_any() == name).ok_or_else(|| {
+            finding(
+                Reason::ClassNotFound,
+                format!("There is no WebinarClass `{name}`. Create it, or name another in `className`."),
+            )
+        })?,
+        None => default_class(seen.classes.iter().map(AsRef::as_ref))
+            .and_then(|default| seen.classes.iter().find(|c| c.name_any() == default.name_any()))
+            .ok_or_else(|| {
+                finding(
+                    Reason::ClassNotFound,
+                    format!(
+                        "`className` is not set and no WebinarClass is annotated `{}: \"true\"`. Name a class or annotate one.",
+                        labels::IS_DEFAULT_CLASS
+                    ),
+                )
+            })?,
+    };
+    usable(resolve(class, seen)?)
+}
+
+/// The default class: the newest of those annotated, as for StorageClasses.
+pub(crate) fn default_class<'a>(classes: impl Iterator<Item = &'a WebinarClass>) -> Option<&'a WebinarClass> {
+    classes.filter(|c| is_default(c)).max_by_key(|c| {
+        (
+            c.creation_timestamp().map(|t| t.0),
+            std::cmp::Reverse(c.name_any()),
+        )
+    })
+}
+
+/// The class is annotated as the default.
+pub(crate) fn is_default(class: &WebinarClass) -> bool {
+    class
+        .annotations()
+        .get(labels::IS_DEFAULT_CLASS)
+        .is_some_and(|v| v == "true")
+}
+
+/// A class with its templates.
+pub(crate) fn resolve(class: &WebinarClass, seen: &Seen) -> Result<Pinned, ClassFinding> {
+    let name = class.name_any();
+    let find = |field: &str, template: &str| -> Result<PodTemplateSpec, ClassFinding> {
+        let found = seen.templates.iter().find(|t| t.name_any() == template);
+        found.and_then(|t| t.template.clone()).ok_or_else(|| {
+            finding(
+                Reason::ClassNotAccepted,
+                format!("WebinarClass `{name}`: `{field}` names PodTemplate `{template}`, which doesn't exist in the operator's namespace. Create it there."),
+            )
+        })
+    };
+    let templates = &class.spec.templates;
+    Ok(Pinned {
+        sfu: find("templates.sfu", &templates.sfu)?,
+        relay: templates
+            .relay
+            .as_deref()
+            .map(|relay| find("templates.relay", relay))
+            .transpose()?,
+        class_name: name,
+        class: class.spec.clone(),
+    })
+}
+
+/// A resolved class whose templates can be used.
+pub(crate) fn usable(pinned: Pinned) -> Ruling {
+    let credentials = pinned.class.allow_credentials;
+    let key = &pinned.class.topology.key;
+    let check = |field: &str, template: &PodTemplateSpec| {
+        template::check(template, key, credentials).map_err(|why| {
+            let named = match field {
+                "templates.sfu" => &pinned.class.templates.sfu,
+                _ => pinned
+                    .class
+                    .templates
+                    .relay
+                    .as_ref()
+                    .unwrap_or(&pinned.class.templates.sfu),
+            };
+            finding(
+                Reason::ClassNotAccepted,
+                format!(
+                    "WebinarClass `{}`: PodTemplate `{named}` of `{field}` can't be used: {why}.",
+                    pinned.class_name
+                ),
+            )
+        })
+    };
+    let sfu = check("templates.sfu", &pinned.sfu)?;
+    let relay = pinned
+        .relay
+        .as_ref()
+        .map(|t| check("templates.relay", t))
+        .transpose()?;
+    let cpu = plan::Cpu {
+        sfu_millis: sfu.cpu_millis,
+        relay_millis: relay.map(|r| r.cpu_millis),
+    };
+    let class = convert::class(&pinned.class_name, &pinned.class, cpu);
+    Ok((pinned, class))
+}
+
+fn finding(reason: Reason, message: String) -> ClassFinding {
+    ClassFinding { reason, message }
+}
+
+/// Since when the status says that the Webinar can't be served.
+fn refused_since(webinar: &Webinar) -> Option<Timestamp> {
+    let ready = webinar
+        .status
+        .as_ref()?
+        .conditions
+        .iter()
+        .find(|c| c.type_ == "Ready")?;
+    let refusals = [
+        Reason::ClassNotFound,
+        Reason::ClassNotAccepted,
+        Reason::TierNotAllowed,
+        Reason::NameConflict,
+    ];
+    let refused = ready.status == "False" && refusals.iter().any(|r| r.as_str() == ready.reason);
+    refused.then_some(ready.last_transition_time.0)
+}
+
+/// A pod as decisions see it. `None` for a pod whose labels don't say what it is.
+fn pod(pod: &Pod) -> Option<plan::Pod> {
+    let label = |key: &str| pod.labels().get(key).map(String::as_str);
+    let annotation = |key: &str| pod.annotations().get(key).map(String::as_str);
+    let created = pod.creation_timestamp()?.0;
+    let status = pod.status.as_ref();
+    let phase = status.and_then(|s| s.phase.as_deref());
+    Some(plan::Pod {
+        name: pod.name_any(),
+        uid: pod.uid()?,
+        run: label(labels::RUN)?.parse().ok()?,
+        slot: label(labels::SLOT)?.parse().ok()?,
+        parent: label(labels::PARENT).and_then(parent),
+        accepting: label(labels::ACCEPTING) == Some("true"),
+        created,
+        ready: condition(pod, "Ready").is_some_and(|(is, _, _)| is),
+        ended: matches!(phase, Some("Succeeded" | "Failed")),
+        terminating: pod.metadata.deletion_timestamp.as_ref().map(|t| t.0),
+        drain_started: annotation(labels::DRAIN_START).and_then(|t| t.parse().ok()),
+        trouble: trouble(pod, created),
+    })
+}
+
+/// Reads back [`crate::build::pod::parent_label`].
+fn parent(text: &str) -> Option<Parent> {
+    if text == "origin" {
+        return Some(Parent::Origin);
+    }
+    let slot: Slot = text.parse().ok()?;
+    (slot.role == Role::Mid).then_some(Parent::Mid(slot.index))
+}
+
+fn condition<'a>(
+    pod: &'a Pod,
+    kind: &str,
+) -> Option<(
+    bool,
+    Option<&'a Time>,
+    &'a k8s_openapi::api::core::v1::PodCondition,
+)> {
+    let found = pod
+        .status
+        .as_ref()?
+        .conditions
+        .as_ref()?
+        .iter()
+        .find(|c| c.type_ == kind)?;
+    Some((found.status == "True", found.last_transition_time.as_ref(), found))
+}
+
+fn trouble(pod: &Pod, created: Timestamp) -> Option<PodTrouble> {
+    if let Some((false, since, said)) = condition(pod, "PodScheduled")
+        && said.reason.as_deref() == Some("Unschedulable")
+    {
+        return Some(PodTrouble {
+            reason: Reason::Unschedulable,
+            message: why_unschedulable(said.message.as_deref().unwrap_or_default()),
+            since: since.map_or(created, |t| t.0),
+        });
+    }
+    let statuses = pod.status.as_ref()?.container_statuses.as_ref()?;
+    let waiting = statuses.iter().find_map(|s| s.state.as_ref()?.waiting.as_ref())?;
+    let pulling = [
+        "ImagePullBackOff",
+        "ErrImagePull",
+        "InvalidImageName",
+        "ErrImageNeverPull",
+    ];
+    let reason = waiting.reason.as_deref().filter(|r| pulling.contains(r))?;
+    Some(PodTrouble {
+        reason: Reason::ImagePull,
+        message: reason.to_owned(),
+        since: condition(pod, "ContainersReady")
+            .and_then(|(_, since, _)| since)
+            .map_or(created, |t| t.0),
+    })
+}
+
+/// The scheduler's sentence without its changing numbers: `0/9 nodes are available: 9 Insufficient cpu. …`
+/// becomes `Insufficient cpu`.
+fn why_unschedulable(message: &str) -> String {
+    let reasons = message.split_once("available: ").map_or(message, |(_, r)| r);
+    let first = reasons.split(['.', ',']).next().unwrap_or_default();
+    let words = first
+        .trim()
+        .trim_start_matches(|c: char| c.is_ascii_digit())
+        .trim();
+    words.chars().take(120).collect()
+}
+
+/// The SFU that the `ingest` Service selects.
+fn active_sfu(owner: &Owner, service: &Service) -> Option<u32> {
+    if service.name_any() != format!("{}-{}", owner.name, plan::EntryKind::Ingest) {
+        return None;
+    }
+    let slot: Slot = service
+        .spec
+        .as_ref()?
+        .selector
+        .as_ref()?
+        .get(labels::SLOT)?
+        .parse()
+        .ok()?;
+    (slot.role == Role::Sfu).then_some(slot.index)
+}
+
+/// A condition of `kind` in `conditions`.
+pub(crate) fn find<'a>(conditions: &'a [Condition], kind: &str) -> Option<&'a Condition> {
+    conditions.iter().find(|c| c.type_ == kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_schedulers_sentence_loses_its_numbers() {
+        let said =
+            "0/1300 nodes are available: 1300 Insufficient cpu. preemption: 0/1300 nodes are available.";
+        assert_eq!(why_unschedulable(said), "Insufficient cpu");
+        assert_eq!(why_unschedulable("no nodes"), "no nodes");
+        assert_eq!(why_unschedulable(""), "");
+    }
+
+    #[test]
+    fn parents_read_back_what_is_written() {
+        for is in [Parent::Origin, Parent::Mid(4)] {
+            assert_eq!(parent(&crate::build::pod::parent_label(is)), Some(is));
+        }
+        assert_eq!(parent("relay-1"), None);
+    }
+}

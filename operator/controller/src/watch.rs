@@ -1,0 +1,247 @@
+//! Caches: watches of our own objects, trimmed before they are stored, and how far they have come.
+
+use std::fmt::Debug;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use futures::StreamExt as _;
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodSpec};
+use kube::runtime::reflector::{self, ObjectRef, Store};
+use kube::runtime::{WatchStreamExt as _, watcher};
+use kube::{Api, Resource, ResourceExt as _};
+use serde::de::DeserializeOwned;
+use tokio::sync::mpsc;
+use webinar_api::Webinar;
+
+use crate::build::labels::MANAGED_BY;
+
+/// What a watch says has changed.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Touched {
+    /// Something of the Webinar `name` in `namespace`.
+    Webinar {
+        /// Namespace.
+        namespace: String,
+        /// Name.
+        name: String,
+    },
+    /// Something that may concern every Webinar.
+    All,
+}
+
+/// How far a cache has come: a view older than our own last write must not be acted upon.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    version: AtomicU64,
+    lists_begun: AtomicU64,
+    lists_done: AtomicU64,
+}
+
+/// A write of ours that a cache has yet to show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Mark {
+    version: u64,
+    lists_begun: u64,
+}
+
+impl Progress {
+    fn see(&self, version: Option<&str>) {
+        self.version
+            .fetch_max(version.and_then(number).unwrap_or(0), Ordering::AcqRel);
+    }
+
+    /// The mark of a write that the API server answered with `version`.
+    pub(crate) fn mark(&self, version: &str) -> Option<Mark> {
+        Some(Mark {
+            version: number(version)?,
+            lists_begun: self.lists_begun.load(Ordering::Acquire),
+        })
+    }
+
+    /// The cache shows the write, by its version or by a whole list that began after it.
+    pub(crate) fn shows(&self, mark: Mark) -> bool {
+        self.version.load(Ordering::Acquire) >= mark.version
+            || self.lists_done.load(Ordering::Acquire) > mark.lists_begun
+    }
+}
+
+/// Resource versions of one kind can be compared as numbers (guaranteed since Kubernetes 1.35, true before).
+fn number(version: &str) -> Option<u64> {
+    version.parse().ok()
+}
+
+/// A cache and how far it has come.
+#[derive(Debug, Clone)]
+pub(crate) struct Watched<K: Resource<DynamicType = ()> + 'static> {
+    pub(crate) store: Store<K>,
+    pub(crate) progress: Arc<Progress>,
+}
+
+/// Watches only what carries our label.
+pub(crate) fn ours() -> watcher::Config {
+    everything().labels(&format!("{}={MANAGED_BY}", webinar_api::labels::APP_MANAGED_BY))
+}
+
+/// Watches everything of a kind. A watch that hangs is renewed within a minute.
+pub(crate) fn everything() -> watcher::Config {
+    watcher::Config::default().timeout(55).streaming_lists()
+}
+
+/// A cache of `api`, and the work of keeping it filled.
+///
+/// `trim` drops what isn't used before an object is stored. `touches` says whom a change concerns.
+pub(crate) fn watch<K>(
+    api: Api<K>,
+    config: watcher::Config,
+    trim: fn(&mut K),
+    touches: fn(&K) -> Touched,
+    touched: mpsc::Sender<Touched>,
+) -> (Watched<K>, impl Future<Output = ()> + Send)
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+{
+    let (store, mut writer) = reflector::store();
+    let progress = Arc::new(Progress::default());
+    let watched = Watched {
+        store,
+        progress: Arc::clone(&progress),
+    };
+    let work = async move {
+        let mut events = std::pin::pin!(watcher(api, config).default_backoff().modify(trim));
+        while let Some(event) = events.next().await {
+            let event = match event {
+                Ok(event) => event,
+                Err(error) => {
+                    tracing::warn!(kind = %K::kind(&()), %error, "watch failed; trying again");
+                    continue;
+                }
+            };
+            writer.apply_watcher_event(&event);
+            let concerns = match &event {
+                watcher::Event::Init => {
+                    progress.lists_begun.fetch_add(1, Ordering::AcqRel);
+                    None
+                }
+                watcher::Event::InitApply(object) => {
+                    progress.see(object.meta().resource_version.as_deref());
+                    None
+                }
+                watcher::Event::InitDone => {
+                    let begun = progress.lists_begun.load(Ordering::Acquire);
+                    progress.lists_done.store(begun, Ordering::Release);
+                    Some(Touched::All)
+                }
+                watcher::Event::Apply(object) | watcher::Event::Delete(object) => {
+                    progress.see(object.meta().resource_version.as_deref());
+                    Some(touches(object))
+                }
+            };
+            if let Some(concerns) = concerns
+                && touched.send(concerns).await.is_err()
+            {
+                return;
+            }
+        }
+    };
+    (watched, work)
+}
+
+/// The Webinar that controls `object`, or everyone when it is nobody's.
+pub(crate) fn owner<K: Resource>(object: &K) -> Touched {
+    let controller = object
+        .owner_references()
+        .iter()
+        .find(|o| o.controller == Some(true));
+    match (controller, object.namespace()) {
+        (Some(owner), Some(namespace)) if owner.kind == Webinar::kind(&()) => Touched::Webinar {
+            namespace,
+            name: owner.name.clone(),
+        },
+        _ => Touched::All,
+    }
+}
+
+/// Whom a class or template concerns.
+pub(crate) fn everyone<K>(_: &K) -> Touched {
+    Touched::All
+}
+
+impl Touched {
+    /// As the Controller names it.
+    pub(crate) fn reference<K>(&self) -> Option<ObjectRef<K>>
+    where
+        K: Resource<DynamicType = ()>,
+    {
+        match self {
+            Self::Webinar { namespace, name } => Some(ObjectRef::new(name).within(namespace)),
+            Self::All => None,
+        }
+    }
+}
+
+/// Drops what nobody reads.
+pub(crate) fn trim<K: Resource>(object: &mut K) {
+    object.meta_mut().managed_fields = None;
+}
+
+/// Keeps of a pod what decisions are made from: metadata, node, conditions, and why it waits.
+pub(crate) fn trim_pod(pod: &mut Pod) {
+    trim(pod);
+    pod.spec = pod.spec.take().map(|spec| PodSpec {
+        node_name: spec.node_name,
+        ..PodSpec::default()
+    });
+    if let Some(status) = &mut pod.status {
+        let waiting = status
+            .container_statuses
+            .take()
+            .into_iter()
+            .flatten()
+            .filter_map(|c| {
+                let state = c.state.filter(|s| s.waiting.is_some())?;
+                Some(ContainerStatus {
+                    name: c.name,
+                    state: Some(state),
+                    ..ContainerStatus::default()
+                })
+            });
+        let waiting: Vec<_> = waiting.collect();
+        *status = k8s_openapi::api::core::v1::PodStatus {
+            phase: status.phase.take(),
+            conditions: status.conditions.take(),
+            pod_ip: status.pod_ip.take(),
+            container_statuses: (!waiting.is_empty()).then_some(waiting),
+            ..Default::default()
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cache_shows_a_write_by_version_or_by_a_later_list() {
+        let progress = Progress::default();
+        progress.see(Some("10"));
+        let mark = progress.mark("12").unwrap();
+        assert!(!progress.shows(mark));
+        progress.see(Some("11"));
+        assert!(!progress.shows(mark));
+        progress.see(Some("12"));
+        assert!(progress.shows(mark));
+
+        let later = progress.mark("99").unwrap();
+        progress
+            .lists_done
+            .store(progress.lists_begun.load(Ordering::Acquire), Ordering::Release);
+        assert!(
+            !progress.shows(later),
+            "a list that began before the write proves nothing"
+        );
+        progress.lists_begun.fetch_add(1, Ordering::AcqRel);
+        progress.lists_done.fetch_add(1, Ordering::AcqRel);
+        assert!(progress.shows(later));
+    }
+}

@@ -1,0 +1,263 @@
+//! A run under way: accept edits, move through the phases, fill or drain the fleet, judge.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::accept::edit;
+use crate::conditions;
+use crate::drain::{drain, removal};
+use crate::entry::{budgets, entries};
+use crate::fleet::{Creation, create};
+use crate::input::{Class, Input, Memory, Ramp};
+use crate::output::{Entry, EntryKind, Fixtures, Plan, Pool, Status};
+use crate::phase::Phase;
+use crate::planner::{finished, forgettable, next_start, not_allowed};
+use crate::ramp::Waves;
+use crate::seats::Fleet;
+use crate::slot::Role;
+use crate::tier::{Capacity, Counts};
+use crate::time::after;
+use crate::timeline::Schedule;
+use crate::view::{PATIENCE, View, active_sfu, complete};
+
+/// While anything can change by itself, the world is looked at again at least this often.
+const LOOK_AGAIN: SignedDuration = SignedDuration::from_mins(5);
+
+/// The plan for a run that has begun and has not finished.
+pub(crate) fn under_way(input: &Input, class: &Class, opened: Memory) -> Plan {
+    let (mut memory, refusal) = accept_edit(input, class, opened);
+    let capacity = class.capacity(memory.accepted.spec.panelists);
+    let target = target(&capacity, &memory);
+    let schedule = schedule(input, class, &memory);
+    let waves = waves(class, &schedule, &memory, target);
+    let fleet = Fleet::new(&input.pods, memory.run);
+    let ready = complete(input, &memory, &capacity, &fleet, target);
+    let phase = advance(&mut memory, &schedule, ready, input.now);
+    let view = View {
+        input,
+        phase,
+        memory: &memory,
+        class,
+        capacity: &capacity,
+        fleet: &fleet,
+        waves: &waves,
+        schedule: &schedule,
+    };
+    if phase == Phase::Draining {
+        draining(&view)
+    } else {
+        holding(&view, refusal.as_deref())
+    }
+}
+
+/// Fills what is due and keeps what there is.
+fn holding(view: &View<'_>, refusal: Option<&str>) -> Plan {
+    let creation = create(view);
+    let conditions = conditions::running(view, &creation, refusal);
+    let status = status(view, view.waves.target(), view.wanted());
+    // An ended pod serves nobody, and a younger twin that isn't Ready has served nobody yet.
+    let unready_twins = view.fleet.surplus.iter().filter(|p| !p.ready);
+    let delete = view.fleet.ended.iter().chain(unready_twins);
+    let delete = delete.map(|p| removal(p)).collect();
+    let next_wake = Some(wake(view));
+    let Creation { pods, .. } = creation;
+    Plan {
+        memory: Some(view.memory.clone()),
+        forget: forgettable(view.input),
+        fixtures: Some(fixtures(view)),
+        create: pods,
+        delete,
+        next_wake,
+        ..Plan::nothing(Status { conditions, ..status })
+    }
+}
+
+/// Gives capacity back; the entry points and budgets stay until the last pod has gone.
+fn draining(view: &View<'_>) -> Plan {
+    let (input, now) = (view.input, view.input.now);
+    let out = drain(
+        &input.pods,
+        view.memory.shape.room,
+        active_sfu(input),
+        view.class.live.drain_timeout,
+        now,
+    );
+    if out.left == 0 {
+        let memory = Memory {
+            finished_at: Some(now),
+            ..view.memory.clone()
+        };
+        return finished(input, &memory);
+    }
+    let conditions = conditions::draining(view, out.left, next_start(input, view.memory));
+    let status = status(view, Counts::default(), 0);
+    let wake = out.next.unwrap_or(Timestamp::MAX).min(after(now, LOOK_AGAIN));
+    Plan {
+        memory: Some(view.memory.clone()),
+        forget: forgettable(input),
+        fixtures: Some(fixtures(view)),
+        cordon: out.cordon,
+        delete: out.delete,
+        next_wake: Some(wake),
+        ..Plan::nothing(Status { conditions, ..status })
+    }
+}
+
+fn accept_edit(input: &Input, class: &Class, opened: Memory) -> (Memory, Option<String>) {
+    if opened.draining_since.is_some() {
+        return (opened, None);
+    }
+    let capacity = class.capacity(opened.accepted.spec.panelists);
+    let schedule = schedule(input, class, &opened);
+    let waves = waves(class, &schedule, &opened, target(&capacity, &opened));
+    let (memory, refusal) = edit(&opened, &input.spec, class, &waves, &schedule, input.now);
+    let told = refusal.map(|why| {
+        let accepted = opened.accepted.spec.tier;
+        format!(
+            "{} The spec accepted before, with tier {accepted}, stays in force.",
+            not_allowed(input, class, &why)
+        )
+    });
+    (memory, told)
+}
+
+/// Moves the run through every boundary that has passed, and says where it stands.
+fn advance(memory: &mut Memory, schedule: &Schedule, complete: bool, now: Timestamp) -> Phase {
+    if complete && memory.draining_since.is_none() {
+        memory.ready_at.get_or_insert(now);
+    }
+    if now >= schedule.start {
+        memory.live_since.get_or_insert(now);
+    }
+    if memory.live_since.is_some() && now >= schedule.release {
+        memory.draining_since.get_or_insert(now);
+    }
+    if memory.draining_since.is_some() {
+        Phase::Draining
+    } else if memory.live_since.is_some() && now >= schedule.end {
+        Phase::Overrun
+    } else if memory.live_since.is_some() {
+        Phase::Live
+    } else if memory.ready_at.is_some() {
+        Phase::Armed
+    } else {
+        Phase::Ramping
+    }
+}
+
+fn target(capacity: &Capacity, memory: &Memory) -> Counts {
+    capacity.counts(memory.accepted.spec.tier, &memory.shape)
+}
+
+/// The boundaries of a run. They never end before the instant the last edit was seen: who is watching is
+/// not cut off by a slip of the pen.
+pub(crate) fn schedule(input: &Input, class: &Class, memory: &Memory) -> Schedule {
+    let accepted = &memory.accepted;
+    let capacity = class.capacity(accepted.spec.panelists);
+    let pods = target(&capacity, memory).total();
+    let start = Some(accepted.start);
+    let key = input.webinar.key();
+    Schedule::new(&key, &accepted.spec, class, pods, input.webinar.created, start)
+        .ending_not_before(accepted.since)
+}
+
+fn waves(class: &Class, schedule: &Schedule, memory: &Memory, target: Counts) -> Waves {
+    // A room skips waves.
+    let wave_size = if memory.shape.room {
+        u32::MAX
+    } else {
+        class.ramp.wave_size
+    };
+    let ramp = Ramp {
+        wave_size,
+        ..class.ramp.clone()
+    };
+    Waves::new(
+        &ramp,
+        schedule,
+        memory.accepted.since,
+        memory.accepted.base,
+        target,
+    )
+}
+
+fn fixtures(view: &View<'_>) -> Fixtures {
+    let target = view.waves.target();
+    let budgets = if view.class.budgets {
+        budgets(view.memory, target)
+    } else {
+        Vec::new()
+    };
+    Fixtures {
+        entries: entries(view.memory, target, active_sfu(view.input)),
+        budgets,
+    }
+}
+
+/// The numbers of a run; the verdicts are for the caller to add.
+fn status(view: &View<'_>, desired: Counts, seats_desired: u32) -> Status {
+    let entries = entries(view.memory, view.waves.target(), active_sfu(view.input));
+    let status = Status {
+        phase: Some(view.phase),
+        run: view.memory.run,
+        tier: Some(view.memory.accepted.spec.tier),
+        pools: pools(view.fleet, desired),
+        seats_desired: Some(seats_desired),
+        seats_ready: Some(view.seats()),
+        entry_relays: entry_relays(view, &entries),
+        ..Status::silent()
+    };
+    status.with_schedule(view.schedule.clone())
+}
+
+/// The earliest instant at which this plan could come out differently by itself.
+fn wake(view: &View<'_>) -> Timestamp {
+    let now = view.input.now;
+    let schedule = view.schedule;
+    let unready = || view.fleet.occupants().filter(|p| !p.ready);
+    let slow = unready().map(|p| view.expected_at(p));
+    let troubled = unready().filter_map(|p| p.trouble.as_ref()).map(|t| t.since);
+    let patience = slow.chain(troubled).map(|t| after(t, PATIENCE));
+    let retry = view.input.recent.setbacks.iter().map(|s| s.retry_at);
+    [schedule.start, schedule.end, schedule.release]
+        .into_iter()
+        .chain(view.waves.next_after(now))
+        .chain(patience)
+        .chain(retry)
+        .chain(conditions::refused_wake(view.input.webinar.refused_since, now))
+        .filter(|t| *t > now)
+        .fold(after(now, LOOK_AGAIN), Timestamp::min)
+}
+
+fn pools(fleet: &Fleet<'_>, desired: Counts) -> Vec<Pool> {
+    Role::ALL
+        .into_iter()
+        .map(|role| Pool {
+            role,
+            desired: desired.of(role),
+            created: fleet.count(role, |_| true),
+            ready: fleet.count(role, |p| p.ready && p.accepting),
+            draining: fleet.count(role, |p| p.drain_started.is_some()),
+        })
+        .collect()
+}
+
+/// Relays that take viewers, per address; origin and mids are addresses of ours, not of people.
+fn entry_relays(view: &View<'_>, entries: &[Entry]) -> Vec<(EntryKind, u32)> {
+    let memory = view.memory;
+    let slots = view.fleet.occupants().filter(|p| p.slot.role == Role::Relay);
+    let relays: Vec<u32> = slots
+        .filter(|p| p.ready && p.accepting)
+        .map(|p| p.slot.index)
+        .collect();
+    let highest = relays.iter().max().map_or(0, |i| i + 1);
+    let shards = memory.shape.shards.table(highest, view.capacity.zones());
+    let behind = |shard| relays.iter().filter(|i| shards[**i as usize] == shard).count() as u32;
+    entries
+        .iter()
+        .filter_map(|entry| match entry.kind {
+            EntryKind::Viewers(shard) => Some((entry.kind, behind(shard))),
+            EntryKind::Ingest | EntryKind::Sfu(_) => Some((entry.kind, 0)),
+            EntryKind::Origin | EntryKind::Mid(_) => None,
+        })
+        .collect()
+}

@@ -1,0 +1,123 @@
+//! What a decision about a run under way is made from, and the facts that several rules ask for.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::input::{Class, Input, Memory, Pod};
+use crate::phase::Phase;
+use crate::ramp::Waves;
+use crate::seats::{Fleet, Up, seats};
+use crate::slot::Role;
+use crate::tier::{Capacity, Counts};
+use crate::time::{after, clock, grouped};
+use crate::timeline::Schedule;
+
+/// How long a pod may be later than expected, or in trouble, before it counts as missing.
+pub(crate) const PATIENCE: SignedDuration = SignedDuration::from_secs(60);
+
+/// One run at one instant.
+pub(crate) struct View<'a> {
+    pub(crate) input: &'a Input,
+    pub(crate) phase: Phase,
+    pub(crate) memory: &'a Memory,
+    pub(crate) class: &'a Class,
+    pub(crate) capacity: &'a Capacity,
+    pub(crate) fleet: &'a Fleet<'a>,
+    pub(crate) waves: &'a Waves,
+    pub(crate) schedule: &'a Schedule,
+}
+
+impl View<'_> {
+    /// Slots whose pods are Ready.
+    pub(crate) fn up(&self) -> Up {
+        self.fleet.up(|p| p.ready)
+    }
+
+    /// Seats that the slots in `up` give.
+    pub(crate) fn seats_of(&self, up: &Up) -> u32 {
+        seats(up, active_sfu(self.input), self.memory, self.capacity)
+    }
+
+    /// Seats that are there now.
+    pub(crate) fn seats(&self) -> u32 {
+        self.seats_of(&self.up())
+    }
+
+    /// Seats that were booked.
+    pub(crate) fn wanted(&self) -> u32 {
+        self.memory.accepted.spec.tier.attendees()
+    }
+
+    /// Every seat of the tier is there, with all SFUs and mids.
+    pub(crate) fn complete(&self) -> bool {
+        complete(
+            self.input,
+            self.memory,
+            self.capacity,
+            self.fleet,
+            self.waves.target(),
+        )
+    }
+
+    /// Planned slots whose pods are Ready.
+    pub(crate) fn ready_pods(&self) -> u32 {
+        let target = self.waves.target();
+        self.fleet
+            .occupants()
+            .filter(|p| p.ready && p.slot.index < target.of(p.slot.role))
+            .count() as u32
+    }
+
+    /// `1,180 of 1,242 pods are Ready`, to be continued.
+    pub(crate) fn pods_are_ready(&self) -> String {
+        let planned = self.waves.target().total();
+        format!(
+            "{} of {} pods are Ready",
+            grouped(self.ready_pods()),
+            grouped(planned)
+        )
+    }
+
+    /// How long a pod takes from creation until it carries viewers.
+    pub(crate) fn settle(&self) -> SignedDuration {
+        let settle = &self.class.ramp.settle;
+        if self.memory.shape.room {
+            settle.room()
+        } else {
+            settle.total()
+        }
+    }
+
+    /// When an existing pod should carry viewers.
+    pub(crate) fn expected_at(&self, pod: &Pod) -> Timestamp {
+        after(pod.created, self.settle())
+    }
+
+    /// When the last wave should carry viewers.
+    pub(crate) fn all_expected_at(&self) -> Timestamp {
+        after(self.waves.last(), self.settle())
+    }
+
+    /// An instant near the event, for people.
+    pub(crate) fn clock(&self, t: Timestamp) -> String {
+        clock(t, self.schedule.start)
+    }
+}
+
+/// The SFU that is on stage.
+pub(crate) fn active_sfu(input: &Input) -> u32 {
+    input.active_sfu.unwrap_or(0)
+}
+
+/// Every seat of the accepted tier is Ready, with all SFUs and mids of `target`.
+pub(crate) fn complete(
+    input: &Input,
+    memory: &Memory,
+    capacity: &Capacity,
+    fleet: &Fleet<'_>,
+    target: Counts,
+) -> bool {
+    let up = fleet.up(|p| p.ready);
+    seats(&up, active_sfu(input), memory, capacity) >= memory.accepted.spec.tier.attendees()
+        && fleet.count(Role::Sfu, |p| p.ready) >= target.sfu
+        && fleet.count(Role::Mid, |p| p.ready) >= target.mid
+}
