@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::{Patch, PatchParams};
 use kube::runtime::controller::Action;
 use kube::{Api, Resource as _, ResourceExt as _};
@@ -16,6 +16,7 @@ use crate::client::call;
 use crate::convert::api_tier;
 use crate::error::Error;
 use crate::run::Context;
+use crate::status::whole_seconds;
 use crate::validate::{default_class, find, is_default, resolve, usable};
 
 /// People on stage that class figures are computed for: the default of a Webinar.
@@ -102,7 +103,7 @@ fn judge(
             reason: reason.as_str().to_owned(),
             message,
             observed_generation: class.metadata.generation,
-            last_transition_time: since.unwrap_or(Time(now)),
+            last_transition_time: since.unwrap_or_else(|| whole_seconds(now)),
         }],
     }
 }

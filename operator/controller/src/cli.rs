@@ -59,7 +59,12 @@ pub(crate) struct RunArgs {
     pub(crate) log_format: LogFormat,
 
     /// What is logged, as tracing directives.
-    #[arg(long, value_name = "DIRECTIVES", env = "WEBINAR_LOG", default_value = "info")]
+    #[arg(
+        long,
+        value_name = "DIRECTIVES",
+        env = "WEBINAR_LOG",
+        default_value = "info,kube_runtime=warn"
+    )]
     pub(crate) log_filter: String,
 }
 

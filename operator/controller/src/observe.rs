@@ -78,14 +78,13 @@ impl Caches {
             classes,
             templates,
         } = self;
-        // An error means that the work of filling has ended, which the process doesn't survive.
-        let _ = tokio::join!(
-            pods.store.wait_until_ready(),
-            services.store.wait_until_ready(),
-            budgets.store.wait_until_ready(),
-            revisions.store.wait_until_ready(),
-            classes.store.wait_until_ready(),
-            templates.store.wait_until_ready(),
+        tokio::join!(
+            pods.progress.filled(),
+            services.progress.filled(),
+            budgets.progress.filled(),
+            revisions.progress.filled(),
+            classes.progress.filled(),
+            templates.progress.filled(),
         );
     }
 }

@@ -70,7 +70,7 @@ pub(crate) fn compose(
             .collect(),
         revision,
         outcome: outcome.map(|(ready, lead)| Outcome {
-            ready_time: ready.map(Time),
+            ready_time: ready.map(whole_seconds),
             ready_lead_seconds: lead.map(|l| l.as_secs()),
         }),
         conditions: conditions
@@ -84,8 +84,13 @@ fn int(n: u32) -> i32 {
     i32::try_from(n).unwrap_or(i32::MAX)
 }
 
+/// As the API server stores it: a finer time would look like a change at every pass.
+pub(crate) fn whole_seconds(t: Timestamp) -> Time {
+    Time(Timestamp::from_second(t.as_second()).unwrap_or(t))
+}
+
 fn boundaries(schedule: &plan::Schedule) -> Schedule {
-    let at = |t: Timestamp| Some(Time(t));
+    let at = |t: Timestamp| Some(whole_seconds(t));
     Schedule {
         ramp_time: at(schedule.ramp),
         ready_by_time: at(schedule.ready_by),
@@ -136,7 +141,7 @@ pub(crate) fn condition(
         reason: said.reason.as_str().to_owned(),
         message: said.message.clone(),
         observed_generation: generation,
-        last_transition_time: since.unwrap_or(Time(now)),
+        last_transition_time: since.unwrap_or_else(|| whole_seconds(now)),
     }
 }
 

@@ -36,6 +36,8 @@ pub(crate) struct Progress {
     version: AtomicU64,
     lists_begun: AtomicU64,
     lists_done: AtomicU64,
+    // A `Store`'s own wait wakes only the last of several waiters (kube-runtime 5.0).
+    filled: tokio::sync::watch::Sender<bool>,
 }
 
 /// A write of ours that a cache has yet to show.
@@ -49,6 +51,18 @@ impl Progress {
     fn see(&self, version: Option<&str>) {
         self.version
             .fetch_max(version.and_then(number).unwrap_or(0), Ordering::AcqRel);
+    }
+
+    fn listed(&self) {
+        self.lists_done
+            .store(self.lists_begun.load(Ordering::Acquire), Ordering::Release);
+        self.filled.send_replace(true);
+    }
+
+    /// Waits until the cache has been filled once.
+    pub(crate) async fn filled(&self) {
+        // It can only fail when `self` is gone.
+        let _ = self.filled.subscribe().wait_for(|filled| *filled).await;
     }
 
     /// The mark of a write that the API server answered with `version`.
@@ -128,8 +142,7 @@ where
                     None
                 }
                 watcher::Event::InitDone => {
-                    let begun = progress.lists_begun.load(Ordering::Acquire);
-                    progress.lists_done.store(begun, Ordering::Release);
+                    progress.listed();
                     Some(Touched::All)
                 }
                 watcher::Event::Apply(object) | watcher::Event::Delete(object) => {
@@ -241,7 +254,7 @@ mod tests {
             "a list that began before the write proves nothing"
         );
         progress.lists_begun.fetch_add(1, Ordering::AcqRel);
-        progress.lists_done.fetch_add(1, Ordering::AcqRel);
+        progress.listed();
         assert!(progress.shows(later));
     }
 }

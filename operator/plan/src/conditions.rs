@@ -216,25 +216,32 @@ fn ready(view: &View<'_>, risk: Option<&Risk>) -> Condition {
 
 fn ramping(view: &View<'_>) -> String {
     let schedule = view.schedule;
+    let clock = |t| view.clock(t);
     let expected = view.all_expected_at();
+    let start = clock(schedule.start);
     let until = if expected > schedule.ready_by {
+        let planned = clock(schedule.ready_by);
         format!(
-            "The last of them are expected at {}, later than planned ({})",
-            view.clock(expected),
-            view.clock(schedule.ready_by)
+            "The last seats are expected at {}, later than planned ({planned}), for the start at {start}.",
+            clock(expected)
+        )
+    } else if schedule.ready_by < schedule.start {
+        format!(
+            "Everything must be Ready by {} for the start at {start}.",
+            clock(schedule.ready_by)
         )
     } else {
-        format!("Everything must be Ready by {}", view.clock(schedule.ready_by))
+        format!("Everything must be Ready for the start at {start}.")
     };
     let hurry = if view.waves.compressed(&view.class.ramp) {
         " Waves are closer together than the class asks for, because there is less time than planned."
     } else {
         ""
     };
+    let pods = view.pods_are_ready();
     format!(
-        "{}. {until}; the start is at {}.{hurry}",
-        view.pods_are_ready(),
-        view.clock(schedule.start)
+        "{pods}. {until} for the start at {}.{hurry}",
+        clock(schedule.start)
     )
 }
 

@@ -27,7 +27,7 @@ pub(crate) fn create(view: &View<'_>) -> Creation {
         input, class, memory, ..
     } = *view;
     let target = view.waves.target();
-    let shards = memory.shape.shards.table(target.relay, view.capacity.zones());
+    let shards = memory.shape.shards.of_slots(target.relay, view.capacity.zones());
     let mut tree = Tree::new(
         view.capacity,
         &memory.shape,

@@ -67,7 +67,7 @@ fn before_run(input: &Input, last_run: u32) -> Plan {
         return expired(input, schedule.end, Some(schedule));
     }
     if lost_run.is_some() || input.now >= schedule.ramp {
-        let run = lost_run.unwrap_or(last_run + 1);
+        let run = lost_run.unwrap_or(last_run.saturating_add(1));
         let opened = next_run(run, &input.spec, &schedule, shape, input.now);
         return run::under_way(input, class, opened);
     }

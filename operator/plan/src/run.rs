@@ -218,12 +218,13 @@ fn wake(view: &View<'_>) -> Timestamp {
     let troubled = unready().filter_map(|p| p.trouble.as_ref()).map(|t| t.since);
     let patience = slow.chain(troubled).map(|t| after(t, PATIENCE));
     let retry = view.input.recent.setbacks.iter().map(|s| s.retry_at);
+    let refused = view.input.webinar.refused_since;
     [schedule.start, schedule.end, schedule.release]
         .into_iter()
         .chain(view.waves.next_after(now))
         .chain(patience)
         .chain(retry)
-        .chain(conditions::refused_wake(view.input.webinar.refused_since, now))
+        .chain(refused.and_then(|since| conditions::refused_wake(Some(since), now)))
         .filter(|t| *t > now)
         .fold(after(now, LOOK_AGAIN), Timestamp::min)
 }
@@ -250,7 +251,7 @@ fn entry_relays(view: &View<'_>, entries: &[Entry]) -> Vec<(EntryKind, u32)> {
         .map(|p| p.slot.index)
         .collect();
     let highest = relays.iter().max().map_or(0, |i| i + 1);
-    let shards = memory.shape.shards.table(highest, view.capacity.zones());
+    let shards = memory.shape.shards.of_slots(highest, view.capacity.zones());
     let behind = |shard| relays.iter().filter(|i| shards[**i as usize] == shard).count() as u32;
     entries
         .iter()

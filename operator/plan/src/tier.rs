@@ -407,17 +407,8 @@ impl ShardRule {
         self.0.last().map_or(1, |(_, count)| *count)
     }
 
-    /// The shard of relay slot `index`: each shard has relays in every zone.
-    pub fn shard(&self, index: u32, zones: u32) -> u32 {
-        let zones = zones.max(1);
-        self.of_groups(index / zones + 1, zones)
-            .last()
-            .copied()
-            .unwrap_or(0)
-    }
-
-    /// The shards of the first `relays` slots.
-    pub(crate) fn table(&self, relays: u32, zones: u32) -> Vec<u32> {
+    /// The shards of the first `relays` relay slots: each shard has relays in every zone.
+    pub fn of_slots(&self, relays: u32, zones: u32) -> Vec<u32> {
         let zones = zones.max(1);
         let groups = self.of_groups(relays.div_ceil(zones), zones);
         (0..relays).map(|i| groups[(i / zones) as usize]).collect()

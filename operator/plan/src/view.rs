@@ -69,12 +69,11 @@ impl View<'_> {
 
     /// `1,180 of 1,242 pods are Ready`, to be continued.
     pub(crate) fn pods_are_ready(&self) -> String {
-        let planned = self.waves.target().total();
-        format!(
-            "{} of {} pods are Ready",
-            grouped(self.ready_pods()),
-            grouped(planned)
-        )
+        match (self.ready_pods(), self.waves.target().total()) {
+            (0, 1) => "The only pod is not Ready".to_owned(),
+            (_, 1) => "The only pod is Ready".to_owned(),
+            (ready, planned) => format!("{} of {} pods are Ready", grouped(ready), grouped(planned)),
+        }
     }
 
     /// How long a pod takes from creation until it carries viewers.

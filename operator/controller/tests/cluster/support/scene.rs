@@ -1,0 +1,313 @@
+//! A control plane with the operator on it.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{DeleteParams, ListParams};
+use kube::{Api, ResourceExt as _};
+use tokio::runtime::Runtime;
+use tokio::sync::{Mutex, MutexGuard};
+use webinar_api::{Webinar, WebinarStatus, crds};
+use webinar_operator::rbac;
+use webinar_testbed::audit::{Offset, Record, Records};
+use webinar_testbed::wait::{Stopwatch, eventually};
+use webinar_testbed::{ControlPlane, NodeShape, OperatorProcess, Options, wait_http_ok};
+
+use super::manifests::{FULL, OPERATOR_NAMESPACE, TINY, class, templates};
+
+/// The operator as the API server knows it.
+pub(crate) const OPERATOR: &str = "system:serviceaccount:webinar-system:webinar-operator";
+
+/// For what takes a moment.
+pub(crate) const SOON: Duration = Duration::from_secs(30);
+
+/// Clients and control planes outlive a test, so all tests share one runtime.
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
+
+/// The control plane of the stories of a million people.
+static BIG: Mutex<Option<Scene>> = Mutex::const_new(None);
+
+/// What a scene is set up with.
+#[derive(Debug)]
+pub(crate) struct Setting {
+    /// Nodes, over three zones, each for 34 pods of 15 CPUs.
+    pub(crate) nodes: u32,
+    /// Admission plugins beyond the default ones.
+    pub(crate) admission_plugins: Vec<String>,
+    /// The CRDs are installed and the classes `full` and `tiny` exist.
+    pub(crate) prepared: bool,
+    /// More arguments for the operator.
+    pub(crate) operator_args: Vec<String>,
+}
+
+impl Default for Setting {
+    fn default() -> Self {
+        Self {
+            nodes: 3,
+            admission_plugins: Vec::new(),
+            prepared: true,
+            operator_args: Vec::new(),
+        }
+    }
+}
+
+/// Plays a story on a control plane of its own. The operator does not run at first.
+pub(crate) fn story(setting: Setting, play: impl AsyncFnOnce(&mut Scene) -> Result<()>) {
+    RUNTIME.block_on(async {
+        let mut scene = Scene::start(setting).await.expect("a scene");
+        perform(&mut scene, play).await;
+    });
+}
+
+/// Plays a story on the big control plane, in turn with the others. The operator runs.
+pub(crate) fn big_story(play: impl AsyncFnOnce(&mut Scene) -> Result<()>) {
+    RUNTIME.block_on(async {
+        let mut stage: MutexGuard<'_, Option<Scene>> = BIG.lock().await;
+        let mut scene = match stage.take() {
+            Some(scene) => scene,
+            None => Scene::start(Setting { nodes: 90, ..Setting::default() }).await.expect("a scene"),
+        };
+        scene.sweep().await.expect("an empty scene");
+        perform(&mut scene, play).await;
+        *stage = Some(scene);
+    });
+}
+
+async fn perform(scene: &mut Scene, play: impl AsyncFnOnce(&mut Scene) -> Result<()>) {
+    let stopwatch = Stopwatch::start();
+    let mut outcome = play(scene).await;
+    if outcome.is_ok() {
+        outcome = scene.check_conduct().await;
+    }
+    println!("played in {:.1} s", stopwatch.elapsed().as_secs_f32());
+    if let Err(error) = outcome {
+        // While the scene exists, so that its logs are kept.
+        panic!("{error:#}\nthe operator's log ends:\n{}", scene.log_tail(25));
+    }
+}
+
+/// A control plane, and the operator's process while it runs.
+pub(crate) struct Scene {
+    pub(crate) control_plane: ControlPlane,
+    operator: Option<OperatorProcess>,
+    operator_args: Vec<String>,
+    kubeconfig: PathBuf,
+    listen: SocketAddr,
+    barriers: u32,
+}
+
+impl Scene {
+    async fn start(setting: Setting) -> Result<Self> {
+        let stopwatch = Stopwatch::start();
+        let control_plane = ControlPlane::start(Options {
+            admission_plugins: setting.admission_plugins,
+            ..Options::default()
+        })
+        .await?;
+        let shape = NodeShape { count: setting.nodes, cpu_millis: 512_000, memory_gib: 2_048, ..NodeShape::default() };
+        control_plane.create_nodes(&shape).await?;
+        let namespace = format!("{{apiVersion: v1, kind: Namespace, metadata: {{name: {OPERATOR_NAMESPACE}}}}}\n");
+        control_plane.apply_yaml(&(namespace + &rbac::manifests(OPERATOR_NAMESPACE).yaml()?)).await?;
+        let kubeconfig = control_plane.service_account_kubeconfig(OPERATOR_NAMESPACE, rbac::NAME).await?;
+        let scene = Self {
+            control_plane,
+            operator: None,
+            operator_args: setting.operator_args,
+            kubeconfig,
+            listen: TcpListener::bind("127.0.0.1:0")?.local_addr()?,
+            barriers: 0,
+        };
+        if setting.prepared {
+            scene.prepare().await?;
+        }
+        println!("scene set in {:.1} s", stopwatch.elapsed().as_secs_f32());
+        Ok(scene)
+    }
+
+    /// Installs the CRDs, the templates and the classes.
+    pub(crate) async fn prepare(&self) -> Result<()> {
+        for crd in crds() {
+            self.apply(&webinar_api::crd_yaml(&crd)?).await?;
+        }
+        self.apply(&templates()).await?;
+        self.apply(&class("full", FULL)).await?;
+        self.apply(&class("tiny", TINY)).await
+    }
+
+    /// Nothing of earlier stories, and an operator that runs.
+    async fn sweep(&mut self) -> Result<()> {
+        let client = self.control_plane.client();
+        let webinars: Api<Webinar> = Api::all(client.clone());
+        for webinar in webinars.list(&ListParams::default()).await? {
+            let namespace = webinar.namespace().context("no namespace")?;
+            self.webinars(&namespace).delete(&webinar.name_any(), &DeleteParams::default()).await?;
+        }
+        let pods: Api<Pod> = Api::all(client);
+        eventually("the end of earlier fleets", Duration::from_secs(120), async || {
+            let left = pods.list_metadata(&ListParams::default().limit(1)).await?;
+            ensure!(left.items.is_empty(), "{} and {:?} more", left.items[0].name_any(), left.metadata.remaining_item_count);
+            Ok(())
+        })
+        .await?;
+        if self.operator.is_none() {
+            self.start_operator().await?;
+        }
+        Ok(())
+    }
+
+    /// Starts the operator and waits until its caches are filled.
+    pub(crate) async fn start_operator(&mut self) -> Result<()> {
+        self.spawn_operator()?;
+        self.operator_ready(SOON).await
+    }
+
+    /// Starts the operator.
+    pub(crate) fn spawn_operator(&mut self) -> Result<()> {
+        let mut args: Vec<String> = ["run", "--operator-namespace", OPERATOR_NAMESPACE, "--listen"].map(str::to_owned).to_vec();
+        args.push(self.listen.to_string());
+        args.push("--kubeconfig".to_owned());
+        args.push(self.kubeconfig.display().to_string());
+        args.extend(self.operator_args.iter().cloned());
+        let log = self.control_plane.work_dir().join("operator.log");
+        let binary = Path::new(env!("CARGO_BIN_EXE_webinar-operator"));
+        self.operator = Some(OperatorProcess::spawn(binary, args, [("NO_COLOR", "1")], log)?);
+        Ok(())
+    }
+
+    /// The operator's process.
+    pub(crate) fn operator(&mut self) -> Result<&mut OperatorProcess> {
+        self.operator.as_mut().context("the operator was not started")
+    }
+
+    /// Waits for 200 from `/readyz`.
+    pub(crate) async fn operator_ready(&mut self, deadline: Duration) -> Result<()> {
+        wait_http_ok(&format!("http://{}/readyz", self.listen), deadline).await?;
+        self.operator()?.process().check_running()
+    }
+
+    /// The status line's code of an HTTP path of the operator.
+    pub(crate) async fn operator_answers(&self, path: &str) -> Result<()> {
+        wait_http_ok(&format!("http://{}{path}", self.listen), Duration::from_secs(2)).await
+    }
+
+    /// `kill -9`.
+    pub(crate) fn kill_operator(&mut self) -> Result<()> {
+        self.operator()?.kill9()?;
+        self.operator = None;
+        Ok(())
+    }
+
+    /// Everything the operator has logged.
+    pub(crate) fn log(&self) -> Result<String> {
+        let file = self.control_plane.work_dir().join("operator.log");
+        if !file.exists() {
+            return Ok(String::new());
+        }
+        Ok(String::from_utf8_lossy(&std::fs::read(file)?).into_owned())
+    }
+
+    fn log_tail(&self, lines: usize) -> String {
+        let log = self.log().unwrap_or_default();
+        let all: Vec<&str> = log.lines().collect();
+        all[all.len().saturating_sub(lines)..].join("\n")
+    }
+
+    /// Applies YAML as admin.
+    pub(crate) async fn apply(&self, yaml: &str) -> Result<()> {
+        self.control_plane.apply_yaml(yaml).await.map(|_| ())
+    }
+
+    /// Runs kubectl as admin; the arguments are separated by spaces.
+    pub(crate) async fn kubectl(&self, args: &str) -> Result<String> {
+        self.control_plane.kubectl(args.split(' ')).await
+    }
+
+    /// Applies YAML with kubectl, as a user does.
+    pub(crate) async fn kubectl_apply(&self, yaml: &str) -> Result<String> {
+        let file = self.control_plane.work_dir().join("manifest.yaml");
+        std::fs::write(&file, yaml)?;
+        self.control_plane.kubectl(["apply", "-f", &file.display().to_string()]).await
+    }
+
+    /// Makes a namespace.
+    pub(crate) async fn namespace(&self, name: &str) -> Result<()> {
+        self.apply(&format!("{{apiVersion: v1, kind: Namespace, metadata: {{name: {name}}}}}")).await
+    }
+
+    /// Webinars of a namespace.
+    pub(crate) fn webinars(&self, namespace: &str) -> Api<Webinar> {
+        Api::namespaced(self.control_plane.client(), namespace)
+    }
+
+    /// The status of a Webinar.
+    pub(crate) async fn status(&self, namespace: &str, name: &str) -> Result<WebinarStatus> {
+        Ok(self.webinars(namespace).get(name).await?.status.unwrap_or_default())
+    }
+
+    /// Waits until the status says what is `wanted`.
+    pub(crate) async fn until(
+        &self,
+        namespace: &str,
+        name: &str,
+        what: &str,
+        deadline: Duration,
+        wanted: impl Fn(&WebinarStatus) -> bool,
+    ) -> Result<WebinarStatus> {
+        eventually(&format!("{namespace}/{name} to be {what}"), deadline, async || {
+            let status = self.status(namespace, name).await?;
+            let verdicts: Vec<_> = status.conditions.iter().map(|c| (&c.type_, &c.status, &c.reason, &c.message)).collect();
+            ensure!(wanted(&status), "{:?} {:?} {verdicts:?}", status.phase, status.pools);
+            Ok(status)
+        })
+        .await
+    }
+
+    /// The moment after every write that has been answered by now.
+    pub(crate) async fn mark(&mut self) -> Result<Offset> {
+        let before = self.control_plane.audit().now()?;
+        self.barriers += 1;
+        let key = format!("barrier-{}", self.barriers);
+        self.kubectl(&format!("annotate namespace default {key}=set")).await?;
+        eventually("the audit log to catch up", SOON, async || {
+            let records = self.control_plane.audit().since(before)?;
+            let seen = records.iter().any(|r| r.user == "admin" && r.resource == "namespaces" && r.name == "default");
+            ensure!(seen, "{} records", records.iter().count());
+            Ok(())
+        })
+        .await?;
+        self.control_plane.audit().now()
+    }
+
+    /// All writes since then that have been answered by now.
+    pub(crate) async fn since(&mut self, moment: Offset) -> Result<Records> {
+        self.mark().await?;
+        self.control_plane.audit().since(moment)
+    }
+
+    /// What holds for every story: nothing was forbidden, and the operator did not panic.
+    async fn check_conduct(&mut self) -> Result<()> {
+        let records = self.since(Offset::default()).await?;
+        let forbidden: Vec<&Record> = records.by(OPERATOR).filter(|r| r.code == 403).collect();
+        ensure!(forbidden.is_empty(), "the operator may not do what it tried: {forbidden:?}");
+        let log = self.log()?;
+        // Reads are not in the audit log; a forbidden one is in the operator's.
+        for bad in ["forbidden", "403", "panicked"] {
+            if let Some(line) = log.lines().find(|line| line.to_lowercase().contains(bad)) {
+                bail!("the operator logged {line:?}");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The real time, which the operator under test follows too.
+#[allow(clippy::disallowed_methods, reason = "events start at real times")]
+pub(crate) fn in_seconds(seconds: i64) -> Timestamp {
+    let now = Timestamp::now().as_second();
+    Timestamp::from_second(now + seconds).unwrap_or_default()
+}

@@ -1,0 +1,306 @@
+//! Stories of events, told by the planner: every `scenarios/*.yaml` becomes a snapshot beside it.
+//!
+//! A story gives the class, the Webinar and what happens to it when; its snapshot shows each decision with
+//! the clock time at which it was made. `INSTA_UPDATE=always cargo test -p webinar-plan` writes them.
+
+mod world;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
+use webinar_plan::{ClassFinding, ConditionType, Plan, Reason, Role, Slot, Spec, Tier, Truth};
+use world::{World, at, class, spec};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Story {
+    /// What it shows.
+    story: String,
+    #[serde(default)]
+    class: ClassNumbers,
+    webinar: WebinarSpec,
+    created: Timestamp,
+    /// When the operator first looks; absent: at once.
+    first_seen: Option<Timestamp>,
+    pods_become_ready_after: SignedDuration,
+    #[serde(default)]
+    happenings: Vec<Happening>,
+    until: Timestamp,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+struct ClassNumbers {
+    /// There is no such class at first.
+    missing: bool,
+    /// CPU request of both templates.
+    cpus: u64,
+    wave_size: u32,
+}
+
+impl Default for ClassNumbers {
+    fn default() -> Self {
+        Self {
+            missing: false,
+            cpus: 15,
+            wave_size: 300,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct WebinarSpec {
+    tier: String,
+    max_tier: Option<String>,
+    start_time: Option<Timestamp>,
+    duration: Option<SignedDuration>,
+    overrun: Option<SignedDuration>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Happening {
+    at: Timestamp,
+    r#do: String,
+}
+
+fn tier(text: &str) -> Tier {
+    text.parse().expect("a tier")
+}
+
+fn world(story: &Story) -> World {
+    let mut class = class(story.class.cpus);
+    class.ramp.wave_size = story.class.wave_size;
+    let wanted = &story.webinar;
+    let mut spec = Spec {
+        overrun: wanted.overrun,
+        ..spec(tier(&wanted.tier), wanted.start_time)
+    };
+    if let Some(max) = &wanted.max_tier {
+        spec.max_tier = tier(max);
+    }
+    spec.duration = wanted.duration.unwrap_or(spec.duration);
+    let mut world = World::new(class, spec, story.created);
+    world.now = story.first_seen.unwrap_or(story.created);
+    world.ready_after = story.pods_become_ready_after;
+    if story.class.missing {
+        remove_class(&mut world);
+    }
+    world
+}
+
+fn remove_class(world: &mut World) {
+    world.class = Err(ClassFinding {
+        reason: Reason::ClassNotFound,
+        message: "WebinarClass standard doesn't exist. Create it or name another one in `className`."
+            .to_owned(),
+    });
+}
+
+/// Carries out one line of a story.
+fn happen(world: &mut World, line: &str, cpus: u64) {
+    let words: Vec<&str> = line.split(' ').collect();
+    let slot = |text: &str| text.parse::<Slot>().expect("a slot");
+    match words[..] {
+        ["lose", one] => world.lose(slot(one), false),
+        ["lose", first, "to", last] => {
+            let (first, last) = (slot(first), slot(last));
+            for index in first.index..=last.index {
+                world.lose(Slot::new(first.role, index), false);
+            }
+        }
+        ["edit", "tier", to] => {
+            world.spec.tier = tier(to);
+            world.spec.max_tier = world.spec.tier;
+        }
+        ["edit", "startTime", to] => world.spec.start = Some(at(to)),
+        ["edit", "duration", to] => world.spec.duration = to.parse().expect("a duration"),
+        ["nodes", "have", "room", "for", "all"] => world.room = usize::MAX,
+        ["nodes", "have", "room", "for", pods, "pods"] => world.room = pods.parse().expect("a number"),
+        ["quota", "allows", pods, "pods"] => world.quota = pods.parse().expect("a number"),
+        ["create", "class"] => world.class = Ok(class(cpus)),
+        ["remove", "class"] => remove_class(world),
+        ["restart", "operator"] => world.restart(),
+        ["re-apply"] => {}
+        _ => panic!("what does {line:?} mean?"),
+    }
+}
+
+/// Writes down what changes from one plan to the next.
+#[derive(Default)]
+struct Teller {
+    text: String,
+    time: Option<Timestamp>,
+    said: BTreeMap<&'static str, String>,
+    judged: BTreeMap<ConditionType, (Truth, Reason, String)>,
+}
+
+impl Teller {
+    fn line(&mut self, now: Timestamp, line: &str) {
+        if self.time != Some(now) {
+            self.time = Some(now);
+            writeln!(self.text, "{}", clock(now)).expect("memory");
+        }
+        writeln!(self.text, "  {line}").expect("memory");
+    }
+
+    /// Says `what` when it is news.
+    fn news(&mut self, now: Timestamp, what: &'static str, text: String) {
+        if self.said.get(what) != Some(&text) {
+            self.line(now, &format!("{what}: {text}"));
+            self.said.insert(what, text);
+        }
+    }
+
+    fn hear(&mut self, world: &World, plan: &Plan) {
+        let now = world.now;
+        let status = &plan.status;
+        let phase = status.phase.map_or("none", |p| p.as_str());
+        self.news(now, "phase", format!("{phase}, run {}", status.run));
+        if let Some(s) = &status.schedule {
+            let text = format!(
+                "ramp {}, ready by {}, start {}, end {}, release {}",
+                clock(s.ramp),
+                clock(s.ready_by),
+                clock(s.start),
+                clock(s.end),
+                clock(s.release)
+            );
+            self.news(now, "boundaries", text);
+        }
+        self.conditions(now, plan);
+        if let Some((reason, text)) = &status.notice {
+            self.news(now, "event", format!("{reason}: {text}"));
+        }
+        if let Some((ready_at, lead)) = status.outcome {
+            let ready = ready_at.map_or("never".to_owned(), clock);
+            let lead = lead.map_or(String::new(), |l| format!(", {} s before the start", l.as_secs()));
+            self.news(now, "outcome", format!("complete {ready}{lead}"));
+        }
+        if let Some(fixtures) = &plan.fixtures {
+            let services = fixtures.entries.iter().map(|e| e.kind.to_string());
+            self.news(now, "services", ranges(services));
+            let budgets = fixtures.budgets.iter();
+            let budgets: Vec<String> = budgets
+                .map(|b| format!("{} of {} must stay", b.min_available, b.role))
+                .collect();
+            self.news(now, "budgets", or_none(budgets.join(", ")));
+        }
+        let slot_of = |uid: &str| world.pods().find(|p| p.uid == uid).expect("a pod").slot;
+        let create: Vec<Slot> = plan.create.iter().map(|p| p.slot).collect();
+        let cordon: Vec<Slot> = plan.cordon.iter().map(|d| slot_of(&d.uid)).collect();
+        let delete: Vec<Slot> = plan.delete.iter().map(|r| r.slot).collect();
+        for (what, slots) in [("create", create), ("cordon", cordon), ("delete", delete)] {
+            if !slots.is_empty() {
+                let n = slots.len();
+                let list = ranges(slots.iter().map(Slot::to_string));
+                self.line(now, &format!("{what} {n}: {list}"));
+            }
+        }
+        let wake = plan.next_wake.map_or("never".to_owned(), clock);
+        if self.time == Some(now)
+            && plan.create.is_empty()
+            && plan.cordon.is_empty()
+            && plan.delete.is_empty()
+        {
+            self.news(now, "next look", wake);
+        }
+    }
+
+    fn conditions(&mut self, now: Timestamp, plan: &Plan) {
+        let judged: BTreeMap<ConditionType, (Truth, Reason, String)> = plan
+            .status
+            .conditions
+            .iter()
+            .map(|c| (c.kind, (c.truth, c.reason, c.message.clone())))
+            .collect();
+        for (kind, verdict) in &judged {
+            if self.judged.get(kind) != Some(verdict) {
+                let (truth, reason, message) = verdict;
+                let (kind, truth) = (kind.as_str(), truth.as_str());
+                self.line(now, &format!("{kind}={truth} {reason}: {message}"));
+            }
+        }
+        let gone: Vec<ConditionType> = self
+            .judged
+            .keys()
+            .filter(|k| !judged.contains_key(k))
+            .copied()
+            .collect();
+        for kind in gone {
+            self.line(now, &format!("{} is no longer said", kind.as_str()));
+        }
+        self.judged = judged;
+    }
+}
+
+fn clock(t: Timestamp) -> String {
+    t.strftime("%F %H:%M:%SZ").to_string()
+}
+
+fn or_none(text: String) -> String {
+    if text.is_empty() { "none".to_owned() } else { text }
+}
+
+/// `relay-0 … relay-269, relay-300`: runs of numbered names, rising or falling, as first and last.
+fn ranges(names: impl Iterator<Item = String>) -> String {
+    let mut runs: Vec<(String, String)> = Vec::new();
+    let number = |name: &str| {
+        let (kind, index) = name.rsplit_once('-')?;
+        Some((kind.to_owned(), index.parse::<i64>().ok()?))
+    };
+    for name in names {
+        let follows = runs
+            .last()
+            .is_some_and(|(_, last)| match (number(last), number(&name)) {
+                (Some((a, i)), Some((b, j))) => a == b && (j - i).abs() == 1,
+                _ => false,
+            });
+        match runs.last_mut().filter(|_| follows) {
+            Some(run) => run.1 = name,
+            None => runs.push((name.clone(), name)),
+        }
+    }
+    let texts = runs.into_iter().map(|(first, last)| {
+        if first == last {
+            first
+        } else {
+            format!("{first} … {last}")
+        }
+    });
+    or_none(texts.collect::<Vec<_>>().join(", "))
+}
+
+fn tell(source: &str) -> String {
+    let story: Story = serde_saphyr::from_str(source).expect("a story");
+    let mut world = world(&story);
+    let mut teller = Teller::default();
+    for happening in &story.happenings {
+        world.run_until(happening.at, |w, p| teller.hear(w, p));
+        teller.line(world.now, &format!(">>> {}", happening.r#do));
+        happen(&mut world, &happening.r#do, story.class.cpus);
+    }
+    world.run_until(story.until, |w, p| teller.hear(w, p));
+    let left: Vec<String> = [Role::Sfu, Role::Mid, Role::Relay]
+        .map(|role| format!("{} {role}", world.alive(role)))
+        .to_vec();
+    format!(
+        "{}\n\n{}in the end: {}\n",
+        story.story.trim(),
+        teller.text,
+        left.join(", ")
+    )
+}
+
+#[test]
+fn every_story_is_told_as_before() {
+    insta::with_settings!({ snapshot_path => "scenarios", prepend_module_to_snapshot => false, omit_expression => true }, {
+        insta::glob!("scenarios/*.yaml", |path| {
+            let source = std::fs::read_to_string(path).expect("a readable story");
+            insta::assert_snapshot!("told", tell(&source));
+        });
+    });
+}

@@ -1,0 +1,377 @@
+//! A small model of everything around the planner: the API server's objects, kubelets, nodes, and an
+//! operator that carries plans out and remembers.
+
+// Each test binary uses its own part of this module.
+#![allow(dead_code, unreachable_pub)]
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+use webinar_plan::{
+    Class, ClassFinding, ConditionType, Cpu, Input, Live, Memory, Phase, Plan, Pod, PodTrouble, Ramp, Reason,
+    Recent, Role, Setback, SetbackKind, Settle, Sizing, Slot, Spec, Tier, Truth, Webinar, Zones, plan,
+};
+
+/// How long the model may take to come to rest at one instant.
+const MAX_ROUNDS: u32 = 50;
+
+/// How long a pod takes to go after its delete.
+const GRACE: SignedDuration = SignedDuration::from_secs(2);
+
+pub fn at(text: &str) -> Timestamp {
+    text.parse().expect("a time")
+}
+
+pub fn secs(n: i64) -> SignedDuration {
+    SignedDuration::from_secs(n)
+}
+
+/// The figures of sizing.md.
+pub fn sizing() -> Sizing {
+    let sfus = [1, 2, 2, 3, 3, 3, 3];
+    Sizing {
+        viewer_kbps: 1500,
+        viewer_pps: 200,
+        pps_per_cpu: 19_000,
+        max_cpu_percent: 65,
+        egress_mbps: 5000,
+        max_egress_percent: 75,
+        hard_percent: 95,
+        max_viewers_per_relay: None,
+        imbalance_percent: 10,
+        spares_min: 2,
+        spares_percent: 2,
+        fan_out: 50,
+        stage_pps: 1220,
+        stage_kbps: 9000,
+        pps_per_panelist: 940,
+        sfu_counts: Tier::ALL.into_iter().zip(sfus).collect(),
+        zones: 3,
+        max_pods: 5000,
+    }
+}
+
+/// The default class, with templates that request `cpus` CPUs.
+pub fn class(cpus: u64) -> Class {
+    Class {
+        name: "standard".to_owned(),
+        max_tier: Tier::M1,
+        sizing: sizing(),
+        cpu: Cpu {
+            sfu_millis: cpus * 1000,
+            relay_millis: Some(cpus * 1000),
+        },
+        zones: Zones::default(),
+        ramp: Ramp {
+            wave_size: 300,
+            wave_interval: SignedDuration::from_mins(3),
+            safety_percent: 150,
+            ready_before: None,
+            settle: Settle {
+                node_startup: SignedDuration::from_mins(4),
+                image_pull: secs(60),
+                pod_startup: secs(5),
+                upstream: secs(10),
+                load_balancer: secs(90),
+            },
+        },
+        live: Live {
+            floor_after_start: SignedDuration::from_mins(15),
+            overrun: SignedDuration::from_hours(2),
+            drain_timeout: SignedDuration::from_mins(10),
+        },
+        budgets: true,
+    }
+}
+
+/// What an event team writes at least.
+pub fn spec(tier: Tier, start: Option<Timestamp>) -> Spec {
+    Spec {
+        tier,
+        max_tier: tier,
+        start,
+        duration: SignedDuration::from_mins(60),
+        panelists: 10,
+        ready_before: None,
+        overrun: None,
+    }
+}
+
+/// A pod and what the model knows of its future.
+#[derive(Debug, Clone)]
+struct Body {
+    pod: Pod,
+    ready_at: Option<Timestamp>,
+}
+
+/// One Webinar and the world it lives in.
+#[derive(Debug, Clone)]
+pub struct World {
+    pub now: Timestamp,
+    pub webinar: Webinar,
+    pub spec: Spec,
+    /// The class as it stands today.
+    pub class: Result<Class, ClassFinding>,
+    pub memory: Option<Memory>,
+    pub remembered: Vec<u32>,
+    pub recent: Recent,
+    /// How long a pod takes to become Ready.
+    pub ready_after: SignedDuration,
+    /// How many pods the nodes have room for.
+    pub room: usize,
+    /// How many pods a quota allows.
+    pub quota: usize,
+    bodies: Vec<Body>,
+    pinned: Option<Class>,
+    uids: u32,
+}
+
+impl World {
+    pub fn new(class: Class, spec: Spec, created: Timestamp) -> Self {
+        Self {
+            now: created,
+            webinar: Webinar {
+                namespace: "events".to_owned(),
+                name: "q3-keynote".to_owned(),
+                uid: "2f6c1f5e".to_owned(),
+                created,
+                deleting: false,
+                refused_since: None,
+            },
+            spec,
+            class: Ok(class),
+            memory: None,
+            remembered: Vec::new(),
+            recent: Recent::default(),
+            ready_after: secs(70),
+            room: usize::MAX,
+            quota: usize::MAX,
+            bodies: Vec::new(),
+            pinned: None,
+            uids: 0,
+        }
+    }
+
+    /// What the operator sees now.
+    pub fn input(&self) -> Input {
+        let active = self.memory.as_ref().is_some_and(Memory::active);
+        Input {
+            now: self.now,
+            webinar: self.webinar.clone(),
+            spec: self.spec.clone(),
+            class: match &self.pinned {
+                Some(class) if active => Ok(class.clone()),
+                _ => self.class.clone(),
+            },
+            memory: self.memory.clone(),
+            remembered_runs: self.remembered.clone(),
+            pods: self.pods().cloned().collect(),
+            active_sfu: None,
+            recent: self.recent.clone(),
+        }
+    }
+
+    pub fn plan(&self) -> Plan {
+        plan(&self.input())
+    }
+
+    pub fn pods(&self) -> impl Iterator<Item = &Pod> {
+        self.bodies.iter().map(|b| &b.pod)
+    }
+
+    /// Live pods by slot. Panics when two are in one.
+    pub fn slots(&self) -> BTreeMap<Slot, &Pod> {
+        let mut out = BTreeMap::new();
+        for pod in self.pods().filter(|p| p.alive()) {
+            let twin = out.insert(pod.slot, pod);
+            assert!(twin.is_none(), "two live pods in {}", pod.slot);
+        }
+        out
+    }
+
+    /// Writes what the plan says, as the operator would.
+    pub fn apply(&mut self, plan: &Plan) {
+        self.remember(plan);
+        for new in &plan.create {
+            if self.pods().any(|p| p.name == new.name) {
+                panic!("{} is still there", new.name);
+            }
+            if self.pods().filter(|p| p.alive()).count() >= self.quota {
+                self.recent.setbacks = vec![Setback {
+                    kind: SetbackKind::Quota,
+                    object: new.name.clone(),
+                    message: format!("exceeded quota: media, limited: pods={}", self.quota),
+                    retry_at: self.now + secs(30),
+                }];
+                break;
+            }
+            self.recent.setbacks.clear();
+            self.uids += 1;
+            self.recent.vanished.remove(&new.slot);
+            self.bodies.push(Body {
+                pod: Pod {
+                    name: new.name.clone(),
+                    uid: format!("uid-{}", self.uids),
+                    run: self.memory.as_ref().expect("a run before its pods").run,
+                    slot: new.slot,
+                    parent: new.parent,
+                    accepting: true,
+                    created: self.now,
+                    ready: false,
+                    ended: false,
+                    terminating: None,
+                    drain_started: None,
+                    trouble: None,
+                },
+                ready_at: None,
+            });
+        }
+        for drain in &plan.cordon {
+            let pod = self.by_uid(&drain.uid);
+            pod.accepting = false;
+            pod.drain_started = Some(drain.started);
+        }
+        let gone = self.now + GRACE;
+        for removal in &plan.delete {
+            self.by_uid(&removal.uid).terminating = Some(gone);
+        }
+        self.judge(plan);
+    }
+
+    fn remember(&mut self, plan: &Plan) {
+        if let Some(memory) = &plan.memory {
+            if !self.remembered.contains(&memory.run) {
+                self.remembered.push(memory.run);
+                self.pinned = self.class.clone().ok();
+            }
+            self.memory = Some(memory.clone());
+        }
+        self.remembered.retain(|run| !plan.forget.contains(run));
+    }
+
+    /// Keeps `refused_since` as the status would.
+    fn judge(&mut self, plan: &Plan) {
+        let refused = plan.status.conditions.iter().any(|c| {
+            c.kind == ConditionType::Ready && c.truth == Truth::False && c.reason != Reason::CapacityAtRisk
+        });
+        let since = self.webinar.refused_since.unwrap_or(self.now);
+        self.webinar.refused_since = refused.then_some(since);
+    }
+
+    fn by_uid(&mut self, uid: &str) -> &mut Pod {
+        let body = self.bodies.iter_mut().find(|b| b.pod.uid == uid);
+        &mut body.expect("a pod that exists").pod
+    }
+
+    /// Lets scheduler and kubelets do what is due: bind, start, stop.
+    pub fn kubelets(&mut self) {
+        let now = self.now;
+        let gone = |pod: &Pod| pod.terminating.is_some_and(|t| t <= now);
+        for body in self.bodies.iter().filter(|b| gone(&b.pod)) {
+            self.recent.vanished.insert(body.pod.slot, body.pod.uid.clone());
+        }
+        self.bodies.retain(|b| !gone(&b.pod));
+        let alive = self.bodies.iter_mut().filter(|b| b.pod.alive());
+        for (position, body) in alive.enumerate() {
+            let pod = &mut body.pod;
+            if pod.ready {
+                continue;
+            }
+            if body.ready_at.is_none() && position >= self.room {
+                pod.trouble.get_or_insert(PodTrouble {
+                    reason: Reason::Unschedulable,
+                    message: "insufficient cpu".to_owned(),
+                    since: now,
+                });
+                continue;
+            }
+            pod.trouble = None;
+            let ready_at = *body.ready_at.get_or_insert(now + self.ready_after);
+            pod.ready = ready_at <= now;
+        }
+    }
+
+    /// When a kubelet does something next.
+    pub fn next_kubelet(&self) -> Option<Timestamp> {
+        let ready = self
+            .bodies
+            .iter()
+            .filter(|b| b.pod.alive() && !b.pod.ready)
+            .filter_map(|b| b.ready_at);
+        let gone = self.pods().filter_map(|p| p.terminating);
+        ready.chain(gone).filter(|t| *t > self.now).min()
+    }
+
+    /// Plans and applies at this instant until there is nothing left to do, telling `seen` every plan.
+    pub fn reconcile(&mut self, mut seen: impl FnMut(&Self, &Plan)) -> Plan {
+        for _ in 0..MAX_ROUNDS {
+            self.kubelets();
+            let plan = self.plan();
+            seen(self, &plan);
+            let before = (self.memory.clone(), self.webinar.refused_since);
+            self.apply(&plan);
+            let idle = plan.create.is_empty() && plan.cordon.is_empty() && plan.delete.is_empty();
+            let stands = before == (self.memory.clone(), self.webinar.refused_since);
+            if idle && stands || !self.recent.setbacks.is_empty() {
+                return plan;
+            }
+        }
+        panic!("still something to do at {} after {MAX_ROUNDS} rounds", self.now);
+    }
+
+    /// Moves through time up to `until`, stopping wherever a plan or a kubelet wants to be woken.
+    pub fn run_until(&mut self, until: Timestamp, mut seen: impl FnMut(&Self, &Plan)) -> Plan {
+        loop {
+            let plan = self.reconcile(&mut seen);
+            let next = plan.next_wake.into_iter().chain(self.next_kubelet()).min();
+            match next.filter(|t| *t <= until) {
+                Some(next) => self.now = next,
+                None => {
+                    self.now = until;
+                    return self.reconcile(&mut seen);
+                }
+            }
+        }
+    }
+
+    /// Someone else deletes the live pod in `slot`. `at_once` skips its grace period.
+    pub fn lose(&mut self, slot: Slot, at_once: bool) {
+        let now = self.now;
+        let grace = if at_once { SignedDuration::ZERO } else { GRACE };
+        let bodies = self.bodies.iter_mut();
+        for body in bodies.filter(|b| b.pod.slot == slot && b.pod.alive()) {
+            body.pod.terminating = Some(now + grace);
+        }
+    }
+
+    /// The live pod in `slot` ends by itself.
+    pub fn end(&mut self, slot: Slot) {
+        let bodies = self.bodies.iter_mut();
+        for body in bodies.filter(|b| b.pod.slot == slot && b.pod.alive()) {
+            body.pod.ended = true;
+            body.pod.ready = false;
+        }
+    }
+
+    /// The operator restarts and has forgotten what it had only in its head.
+    pub fn restart(&mut self) {
+        self.recent = Recent::default();
+    }
+
+    pub fn phase(&self) -> Option<Phase> {
+        self.plan().status.phase
+    }
+
+    /// Names of all live pods.
+    pub fn names(&self) -> BTreeSet<String> {
+        self.pods()
+            .filter(|p| p.alive())
+            .map(|p| p.name.clone())
+            .collect()
+    }
+
+    pub fn alive(&self, role: Role) -> u32 {
+        let pods = self.pods().filter(|p| p.alive() && p.slot.role == role);
+        u32::try_from(pods.count()).expect("few pods")
+    }
+}
