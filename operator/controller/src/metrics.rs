@@ -77,7 +77,6 @@ pub(crate) struct Metrics {
     calls: Family<Call, Counter>,
     created: Counter,
     deleted: Counter,
-    undecodable: Gauge,
 }
 
 impl Metrics {
@@ -142,11 +141,6 @@ impl Metrics {
             "webinar_operator_pods_deleted",
             "Pods deleted",
             all.deleted.clone(),
-        );
-        registry.register(
-            "webinar_operator_undecodable_webinars",
-            "Webinars that can't be read and are left alone",
-            all.undecodable.clone(),
         );
         (all, registry, reconcile)
     }

@@ -23,7 +23,7 @@ pub(crate) enum Kind {
 pub(crate) struct Known {
     /// Our last write of each kind.
     pub(crate) written: HashMap<Kind, Mark>,
-    /// What the API server refused in the last pass.
+    /// What the API server refused and is not yet asked again.
     pub(crate) setbacks: Vec<Setback>,
     /// When the status was last written.
     pub(crate) status_written: Option<Timestamp>,

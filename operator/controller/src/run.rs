@@ -96,8 +96,8 @@ impl Context {
             .with(&input.webinar.uid, |known| known.recall(run, &input.pods))
     }
 
-    /// Takes note of what was written and refused.
-    pub(crate) fn remember(&self, owner: &Owner, applied: &Applied) {
+    /// Takes note of what was written and refused. A refusal stands until its next try.
+    pub(crate) fn remember(&self, owner: &Owner, applied: &Applied, now: Timestamp) {
         self.metrics
             .wrote(applied.created.len() as u64, applied.deleted as u64);
         self.recollection.with(&owner.uid, |known| {
@@ -107,7 +107,8 @@ impl Context {
                     *newest = (*newest).max(mark);
                 }
             }
-            known.setbacks.clone_from(&applied.setbacks);
+            known.setbacks.retain(|s| s.retry_at > now);
+            known.setbacks.extend(applied.setbacks.iter().cloned());
         });
     }
 

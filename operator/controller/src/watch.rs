@@ -127,7 +127,12 @@ where
             let event = match event {
                 Ok(event) => event,
                 Err(error) => {
-                    tracing::warn!(kind = %K::kind(&()), %error, "watch failed; trying again");
+                    let kind = K::kind(&());
+                    if unknown_kind(&error) {
+                        tracing::warn!(%kind, "the API server doesn't know this kind; are the CRDs installed? trying again");
+                    } else {
+                        tracing::warn!(%kind, %error, "watch failed; trying again");
+                    }
                     continue;
                 }
             };
@@ -158,6 +163,14 @@ where
         }
     };
     (watched, work)
+}
+
+/// The API server answered that there is no such kind.
+fn unknown_kind(error: &watcher::Error) -> bool {
+    let (watcher::Error::InitialListFailed(source) | watcher::Error::WatchStartFailed(source)) = error else {
+        return false;
+    };
+    matches!(source, kube::Error::Api(status) if status.code == 404)
 }
 
 /// The Webinar that controls `object`, or everyone when it is nobody's.
