@@ -33,6 +33,8 @@ const BATCH: usize = 200;
 const RETRY_QUOTA: SignedDuration = SignedDuration::from_secs(30);
 const RETRY_CONFLICT: SignedDuration = SignedDuration::from_secs(60);
 const RETRY_REJECTED: SignedDuration = SignedDuration::from_mins(5);
+/// A permission may be missing only because an API server that has just started has not loaded it yet.
+const RETRY_FORBIDDEN: SignedDuration = SignedDuration::from_secs(10);
 
 /// What was done.
 #[derive(Debug, Default)]
@@ -377,6 +379,7 @@ impl<'a> Writer<'a> {
         let said = status.message.as_str();
         let (kind_of, wait) = match status.code {
             403 if said.contains("exceeded quota:") => (SetbackKind::Quota, RETRY_QUOTA),
+            403 if said.contains(" is forbidden: User ") => (SetbackKind::Rejected, RETRY_FORBIDDEN),
             500 if !said.contains("failed calling webhook") => return None,
             400 | 403 | 422 | 500 => (SetbackKind::Rejected, RETRY_REJECTED),
             _ => return None,

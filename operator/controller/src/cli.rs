@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::offline::{self, PlanArgs};
 use crate::{run, telemetry};
 
 /// Media capacity for online events, ready before the audience arrives.
@@ -20,6 +21,8 @@ pub struct Cli {
 enum Command {
     /// Run the operator until it is told to stop.
     Run(RunArgs),
+    /// Show what manifests will do, without a cluster.
+    Plan(PlanArgs),
 }
 
 /// How to run the operator.
@@ -81,7 +84,10 @@ impl Cli {
     /// Does what the command line says. The exit code is 0 when all went well and 1 otherwise; usage
     /// errors exit with 2 before this is reached.
     pub fn execute(self) -> ExitCode {
-        let Command::Run(args) = self.command;
+        let args = match self.command {
+            Command::Run(args) => args,
+            Command::Plan(args) => return offline::plan(&args),
+        };
         let done = telemetry::start(&args).and_then(|()| run::run(args));
         match done {
             Ok(()) => ExitCode::SUCCESS,

@@ -18,6 +18,7 @@ mod limiter;
 mod memory;
 mod metrics;
 mod observe;
+mod offline;
 mod quantity;
 mod recent;
 mod reconcile;

@@ -24,7 +24,7 @@ pub(crate) struct Caches {
 }
 
 /// Everything that belongs to one Webinar, and what it may refer to.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Seen {
     pub(crate) pods: Vec<Arc<Pod>>,
     pub(crate) services: Vec<Arc<Service>>,

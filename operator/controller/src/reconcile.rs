@@ -62,7 +62,8 @@ pub(crate) async fn reconcile(
         }
     };
     context.done(&owner, &plan);
-    Ok(if applied.unfinished {
+    // A refusal changes what there is to say.
+    Ok(if applied.unfinished || !applied.setbacks.is_empty() {
         Action::requeue(SOON)
     } else {
         at(wake, context.clock.now())

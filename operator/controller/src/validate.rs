@@ -55,7 +55,8 @@ pub(crate) fn validate(webinar: &Webinar, owner: &Owner, seen: &Seen, now: Times
     Validated { input, pinned }
 }
 
-type Ruling = Result<(Pinned, plan::Class), ClassFinding>;
+/// A class with everything that is built from it, or why there is none.
+pub(crate) type Ruling = Result<(Pinned, plan::Class), ClassFinding>;
 
 /// The latest run's memory and the class that rules: the pinned one while that run is under way.
 fn ruling(webinar: &Webinar, seen: &Seen) -> (Option<plan::Memory>, Ruling) {
@@ -84,7 +85,7 @@ fn ruling(webinar: &Webinar, seen: &Seen) -> (Option<plan::Memory>, Ruling) {
 }
 
 /// The class as it stands today.
-fn today(webinar: &Webinar, seen: &Seen) -> Ruling {
+pub(crate) fn today(webinar: &Webinar, seen: &Seen) -> Ruling {
     let class = match webinar.spec.class_name.as_deref() {
         Some(name) => seen.classes.iter().find(|c| c.name_any() == name).ok_or_else(|| {
             finding(

@@ -76,8 +76,8 @@ pub(crate) fn edit(
         || wanted.duration != current.duration
         || wanted.overrun != current.overrun;
     let on_air = memory.live_since.is_some();
-    // A raise after the planned end must not move that end.
-    let counts = if on_air {
+    // A raise after the planned end must not move that end, and another length must not hurry the waves.
+    let begins_anew = if on_air {
         moves_end || now < schedule.end
     } else {
         moves_ramp
@@ -85,10 +85,10 @@ pub(crate) fn edit(
 
     let mut edited = memory.clone();
     let accepted = &mut edited.accepted;
-    if moves_ramp {
+    if moves_ramp || begins_anew {
         accepted.base = due_counts(waves, now);
     }
-    if counts {
+    if begins_anew {
         accepted.since = now;
     }
     accepted.start = wanted.start.unwrap_or(accepted.start);

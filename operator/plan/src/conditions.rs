@@ -238,11 +238,7 @@ fn ramping(view: &View<'_>) -> String {
     } else {
         ""
     };
-    let pods = view.pods_are_ready();
-    format!(
-        "{pods}. {until} for the start at {}.{hurry}",
-        clock(schedule.start)
-    )
+    format!("{}. {until}{hurry}", view.pods_are_ready())
 }
 
 fn armed(view: &View<'_>) -> String {
@@ -280,7 +276,10 @@ fn capacity_ready(view: &View<'_>) -> Condition {
     let parents = |role, noun: &str| {
         let planned = view.waves.target().of(role);
         let ready = view.fleet.count(role, |p| p.ready).min(planned);
-        (ready < planned).then(|| format!(" {} of {} Ready.", grouped(ready), counted(planned, noun)))
+        (ready < planned).then(|| {
+            let are = is_are(planned);
+            format!(" {} of {} {are} Ready.", grouped(ready), counted(planned, noun))
+        })
     };
     let mut message = format!(
         "{} of {} seats are Ready.",

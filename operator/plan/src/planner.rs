@@ -120,7 +120,11 @@ fn expired(input: &Input, end: Timestamp, schedule: Option<Schedule>) -> Plan {
 pub(crate) fn finished(input: &Input, memory: &Memory) -> Plan {
     let class = input.class.as_ref().ok();
     let schedule = class.map(|class| run::schedule(input, class, memory));
-    let lead = memory.ready_at.map(|t| memory.accepted.start.duration_since(t));
+    // A start that was moved on air is not the one that capacity had to be ready for.
+    let began = memory
+        .live_since
+        .map_or(memory.accepted.start, |t| t.min(memory.accepted.start));
+    let lead = memory.ready_at.map(|t| began.duration_since(t));
     let status = Status {
         phase: Some(Phase::Finished),
         run: memory.run,

@@ -93,7 +93,7 @@ fn expected(view: &View<'_>, pod: &Pod) -> bool {
 /// What has kept a pod from becoming Ready for longer than our patience.
 fn trouble<'a>(view: &View<'_>, pod: &'a Pod) -> Option<&'a PodTrouble> {
     let trouble = pod.trouble.as_ref().filter(|_| !pod.ready)?;
-    (after(trouble.since, PATIENCE) <= view.input.now).then_some(trouble)
+    (view.patience_ends(trouble) <= view.input.now).then_some(trouble)
 }
 
 /// A pod takes longer than the class says.

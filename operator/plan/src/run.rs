@@ -74,6 +74,7 @@ fn holding(view: &View<'_>, refusal: Option<&str>) -> Plan {
 /// Gives capacity back; the entry points and budgets stay until the last pod has gone.
 fn draining(view: &View<'_>) -> Plan {
     let (input, now) = (view.input, view.input.now);
+    let next_start = next_start(input, view.memory);
     let out = drain(
         &input.pods,
         view.memory.shape.room,
@@ -86,9 +87,14 @@ fn draining(view: &View<'_>) -> Plan {
             finished_at: Some(now),
             ..view.memory.clone()
         };
-        return finished(input, &memory);
+        // A start that has waited for this is planned right afterwards.
+        let next_wake = next_start.map(|_| after(now, SignedDuration::from_secs(1)));
+        return Plan {
+            next_wake,
+            ..finished(input, &memory)
+        };
     }
-    let conditions = conditions::draining(view, out.left, next_start(input, view.memory));
+    let conditions = conditions::draining(view, out.left, next_start);
     let status = status(view, Counts::default(), 0);
     let wake = out.next.unwrap_or(Timestamp::MAX).min(after(now, LOOK_AGAIN));
     Plan {
@@ -214,9 +220,11 @@ fn wake(view: &View<'_>) -> Timestamp {
     let now = view.input.now;
     let schedule = view.schedule;
     let unready = || view.fleet.occupants().filter(|p| !p.ready);
-    let slow = unready().map(|p| view.expected_at(p));
-    let troubled = unready().filter_map(|p| p.trouble.as_ref()).map(|t| t.since);
-    let patience = slow.chain(troubled).map(|t| after(t, PATIENCE));
+    let slow = unready().map(|p| after(view.expected_at(p), PATIENCE));
+    let troubled = unready()
+        .filter_map(|p| p.trouble.as_ref())
+        .map(|t| view.patience_ends(t));
+    let patience = slow.chain(troubled);
     let retry = view.input.recent.setbacks.iter().map(|s| s.retry_at);
     let refused = view.input.webinar.refused_since;
     [schedule.start, schedule.end, schedule.release]

@@ -2,9 +2,10 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::input::{Class, Input, Memory, Pod};
+use crate::input::{Class, Input, Memory, Pod, PodTrouble};
 use crate::phase::Phase;
 use crate::ramp::Waves;
+use crate::reason::Reason;
 use crate::seats::{Fleet, Up, seats};
 use crate::slot::Role;
 use crate::tier::{Capacity, Counts};
@@ -89,6 +90,16 @@ impl View<'_> {
     /// When an existing pod should carry viewers.
     pub(crate) fn expected_at(&self, pod: &Pod) -> Timestamp {
         after(pod.created, self.settle())
+    }
+
+    /// When a pod in trouble counts as missing. One that fits on no machine yet is given the time a new
+    /// machine takes: where nodes come with demand, that wait is part of every ramp.
+    pub(crate) fn patience_ends(&self, trouble: &PodTrouble) -> Timestamp {
+        let machine = match trouble.reason {
+            Reason::Unschedulable => self.class.ramp.settle.node_startup,
+            _ => SignedDuration::ZERO,
+        };
+        after(trouble.since, PATIENCE.saturating_add(machine))
     }
 
     /// When the last wave should carry viewers.

@@ -370,7 +370,10 @@ impl Watch {
         assert!(wake.is_none_or(|t| t > now), "{phase}: woken in the past");
         match phase {
             Phase::Finished | Phase::Expired => {
-                assert!(wake.is_none() || !plan.cordon.is_empty() || world.pods().next().is_some());
+                // Something is left to do only if a pod turned up again or the next start has waited.
+                let accepted = plan.memory.as_ref().map(|m| m.accepted.start);
+                let waits = world.spec.start != accepted;
+                assert!(wake.is_none() || waits || world.pods().next().is_some());
             }
             Phase::Scheduled => {
                 assert_eq!(wake, plan.status.schedule.as_ref().map(|s| s.ramp));
@@ -487,7 +490,7 @@ fn world_at(tier: Tier, moment: i64) -> World {
 const HELD: std::ops::Range<i64> = -1200..3600;
 
 proptest! {
-    #![proptest_config(cases(120))]
+    #![proptest_config(cases(80))]
 
     #[test]
     fn a_life_goes_through_its_phases_in_order(
@@ -502,12 +505,13 @@ proptest! {
             watch.see(w, p);
             let phase = p.status.phase.expect("a phase");
             assert!(phase >= last, "{phase} after {last}");
-            // A step of this size can't jump over the drain.
-            assert!(phase < Phase::Finished || last >= Phase::Draining, "{phase} after {last}");
+            // A step of this size can't jump over the drain, unless there is nothing to drain.
+            let drained = last >= Phase::Draining || w.pods().next().is_none();
+            assert!(phase < Phase::Finished || drained, "{phase} after {last}");
             last = phase;
         };
         for ((_, accident), step) in story.iter().cycle().zip(&steps) {
-            world.now = world.now + secs(*step);
+            world.now += secs(*step);
             world.reconcile(&mut in_order);
             happen(&mut world, accident);
             world.reconcile(&mut in_order);
@@ -580,8 +584,7 @@ proptest! {
             killed.insert(slot);
             world.lose(slot, at_once);
         }
-        let mut watch = Watch::default();
-        watch.run = 1;
+        let mut watch = Watch { run: 1, ..Watch::default() };
         world.reconcile(|w, p| watch.see(w, p));
         for (slot, pod) in world.slots() {
             let Some(name) = before.get(&slot) else { continue };
@@ -608,7 +611,7 @@ proptest! {
                 turned.pods.rotate_left(by);
             }
             prop_assert_eq!(&plan(&turned), &second);
-            world.now = world.now + secs(900);
+            world.now += secs(900);
             world.kubelets();
         }
     }

@@ -336,6 +336,9 @@ stories! {
     raised_before_the_start,
     refused_raise,
     room_now,
+    shortened_while_live,
+    slow_pods,
+    start_moved_while_live,
     unknown_class,
     weeks_ahead,
 }

@@ -312,7 +312,7 @@ impl World {
             self.apply(&plan);
             let idle = plan.create.is_empty() && plan.cordon.is_empty() && plan.delete.is_empty();
             let stands = before == (self.memory.clone(), self.webinar.refused_since);
-            if idle && stands || !self.recent.setbacks.is_empty() {
+            if idle && stands {
                 return plan;
             }
         }

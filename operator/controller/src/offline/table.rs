@@ -1,0 +1,179 @@
+//! The plan as a page of text.
+
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::contract::{Aside, Note, Outline, Report, Schedule};
+
+/// Renders `report` for people. `offsets` holds the offset that each manifest writes its start in.
+pub(crate) fn render(report: &Report, offsets: &[Option<TimeZone>], machine_cpu: u32) -> String {
+    let mut out = String::new();
+    for (outline, offset) in report.webinars.iter().zip(offsets) {
+        if !out.is_empty() {
+            out.push('\n');
+        }
+        // Writing to a String can't fail.
+        let _ = one(&mut out, outline, offset.as_ref(), machine_cpu);
+    }
+    if report.webinars.len() > 1
+        && let Some(time) = report.combined.peak_time
+    {
+        let _ = writeln!(
+            out,
+            "\nTogether: at most {} pods at once, from {} on.",
+            grouped(report.combined.peak_pods.into()),
+            utc(time)
+        );
+    }
+    out
+}
+
+fn one(out: &mut String, outline: &Outline, offset: Option<&TimeZone>, machine_cpu: u32) -> std::fmt::Result {
+    let tier = outline.tier.as_deref().unwrap_or("?");
+    writeln!(out, "{}/{}  tier {tier}", outline.namespace, outline.name)?;
+    if let Some(Note { reason, message }) = &outline.refused {
+        return writeln!(out, "  refused       {reason}: {message}");
+    }
+    let (Some(pods), Some(schedule), Some(waves), Some(peak), Some(aside)) = (
+        outline.pods,
+        &outline.schedule,
+        &outline.waves,
+        outline.peak,
+        &outline.aside,
+    ) else {
+        return Ok(());
+    };
+    writeln!(
+        out,
+        "  pods          {}: {} SFUs, {} mids, {} relays",
+        grouped(pods.total().into()),
+        pods.sfu,
+        pods.mid,
+        grouped(pods.relay.into())
+    )?;
+    match outline.viewers_per_relay {
+        Some(viewers) => writeln!(
+            out,
+            "  seats         {} ({viewers} viewers per relay)",
+            grouped(outline.seats.into())
+        )?,
+        None => writeln!(out, "  seats         {}", grouped(outline.seats.into()))?,
+    }
+    times(out, schedule, aside, offset)?;
+    writeln!(out, "  waves         {}", waves.len())?;
+    for wave in waves {
+        let p = wave.pods;
+        writeln!(
+            out,
+            "    {}  {:>5} pods  (sfu {}, mid {}, relay {})",
+            utc(wave.time),
+            p.total(),
+            p.sfu,
+            p.mid,
+            p.relay
+        )?;
+    }
+    writeln!(
+        out,
+        "  peak          {} CPUs, {} memory",
+        cores(peak.cpu_millicores),
+        gib(peak.memory_bytes)
+    )?;
+    match aside.machines {
+        Some(machines) => writeln!(out, "  machines      {} of {machine_cpu} CPUs", grouped(machines))?,
+        None => writeln!(
+            out,
+            "  machines      a pod doesn't fit on {machine_cpu} CPUs: use larger machines"
+        )?,
+    }
+    writeln!(
+        out,
+        "  cost          {} vCPU-hours until the planned end",
+        grouped(aside.vcpu_hours)
+    )?;
+    writeln!(
+        out,
+        "  egress        {} Gbit/s, at most {} TB over the event",
+        tenths(outline.egress_mbps, 1_000),
+        tenths(aside.egress_gb, 1_000)
+    )?;
+    writeln!(
+        out,
+        "  quota         pods {}, requests.cpu {}, requests.memory {}, services {}, count/controllerrevisions.apps 3",
+        pods.total(),
+        cores(peak.cpu_millicores),
+        gib(peak.memory_bytes),
+        aside.services
+    )?;
+    for Note { reason, message } in &outline.warnings {
+        writeln!(out, "  warning       {reason}: {message}")?;
+    }
+    Ok(())
+}
+
+fn times(
+    out: &mut String,
+    schedule: &Schedule,
+    aside: &Aside,
+    offset: Option<&TimeZone>,
+) -> std::fmt::Result {
+    let note = |text: String| {
+        if text.is_empty() {
+            text
+        } else {
+            format!("  ({text})")
+        }
+    };
+    let lead = format!(
+        "{} s lead, {} s jitter",
+        schedule.lead_seconds, schedule.jitter_seconds
+    );
+    for (name, time, remark) in [
+        ("ramp", schedule.ramp_time, lead),
+        ("ready by", schedule.ready_by_time, String::new()),
+        ("start", schedule.start_time, String::new()),
+        ("floor until", aside.floor_until, String::new()),
+        ("end", schedule.end_time, String::new()),
+        ("release", schedule.release_time, "at the latest".to_owned()),
+    ] {
+        let own = offset.map_or_else(String::new, |o| {
+            format!("  {}", time.to_zoned(o.clone()).strftime("%F %T%:z"))
+        });
+        writeln!(out, "  {name:<13} {}{own}{}", utc(time), note(remark))?;
+    }
+    Ok(())
+}
+
+fn utc(t: Timestamp) -> String {
+    t.strftime("%F %TZ").to_string()
+}
+
+fn cores(millis: u64) -> String {
+    if millis.is_multiple_of(1000) {
+        (millis / 1000).to_string()
+    } else {
+        format!("{millis}m")
+    }
+}
+
+fn gib(bytes: u64) -> String {
+    format!("{}Gi", bytes.div_ceil(1 << 30))
+}
+
+fn tenths(n: u64, unit: u64) -> String {
+    format!("{}.{}", grouped(n / unit), n % unit * 10 / unit)
+}
+
+fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
