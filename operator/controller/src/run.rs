@@ -381,8 +381,10 @@ async fn keep_webinars(
             Arc::clone(&context),
         )
         .for_each(|done| async move {
-            if let Err(error) = done {
-                report_failure(&error);
+            match done {
+                // A Webinar that is gone, and what it leaves behind is still going.
+                Ok(_) | Err(controller::Error::ObjectNotFound(_)) => {}
+                Err(error) => report_failure(&error),
             }
         });
     tokio::select! {
@@ -433,7 +435,11 @@ fn report_failure(error: &dyn std::error::Error) {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {
-        text = format!("{text}: {inner}");
+        // Some errors tell their cause, some don't.
+        let said = inner.to_string();
+        if !text.contains(&said) {
+            text = format!("{text}: {said}");
+        }
         cause = inner.source();
     }
     tracing::warn!(error = text, "trying again");

@@ -50,13 +50,15 @@ impl<K: Clone + Eq + Hash> State<K> {
                 }
                 key = self.incoming.recv() => key?,
             };
+            if self.waiting.contains(&key) {
+                continue;
+            }
             let due = self.passed.get(&key).map(|t| *t + self.interval);
             match due.filter(|due| *due > Instant::now()) {
                 None => return Some(self.pass(key)),
                 Some(due) => {
-                    if self.waiting.insert(key.clone()) {
-                        self.queue.insert_at(key, due);
-                    }
+                    self.waiting.insert(key.clone());
+                    self.queue.insert_at(key, due);
                 }
             }
         }

@@ -67,5 +67,9 @@ pub(crate) const CPU_15: &str = "requests: {cpu: '15'}";
 
 /// The templates of [`FULL`] and [`TINY`].
 pub(crate) fn templates() -> String {
-    format!("{}---{}", template("media-sfu", CPU_15), template("media-relay", CPU_15))
+    format!(
+        "{}---{}",
+        template("media-sfu", CPU_15),
+        template("media-relay", CPU_15)
+    )
 }
