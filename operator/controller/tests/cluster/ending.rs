@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::Api;
@@ -12,7 +12,9 @@ use webinar_plan::{Role, Slot};
 use webinar_testbed::audit::Records;
 use webinar_testbed::wait::eventually;
 
-use crate::support::assertions::{one_active_sfu, pod_writes, role_by_role, tree, verdict, viewers};
+use crate::support::assertions::{
+    SIMULTANEOUS, one_active_sfu, pod_writes, role_by_role, tree, verdict, viewers,
+};
 use crate::support::manifests::webinar;
 use crate::support::scene::{OPERATOR, SOON, Scene, Setting, in_seconds, story};
 use crate::support::world::Fleet;
@@ -62,10 +64,15 @@ pub(crate) async fn given_back(
 ) -> Result<()> {
     let deletes = pod_writes(records, "delete", namespace, name);
     role_by_role("deletes", &deletes, [Role::Relay, Role::Mid, Role::Sfu])?;
-    let last = deletes.iter().map(|w| w.slot).next_back();
+    let ended = deletes
+        .iter()
+        .find(|w| w.slot == active)
+        .context("the active SFU stays")?
+        .time;
+    let last = deletes.last().map_or(ended, |w| w.time);
     ensure!(
-        last == Some(active),
-        "the last delete was of {last:?}, and {active} was active"
+        last.duration_since(ended) < SIMULTANEOUS,
+        "{active} was deleted at {ended}, active as it was; the last delete was at {last}"
     );
 
     let client = scene.control_plane.client();
