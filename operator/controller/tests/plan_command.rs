@@ -195,3 +195,18 @@ fn the_picture_shows_every_event_and_every_boundary() {
     }
     assert_eq!(svg.matches("class=\"crowd\"").count(), 2);
 }
+
+#[test]
+fn the_documented_example_is_what_is_printed() {
+    let document = std::fs::read_to_string(repository().join("operator/docs/plan-json.md")).unwrap();
+    let shown = document
+        .split("```json\n")
+        .nth(1)
+        .unwrap()
+        .split("```")
+        .next()
+        .unwrap();
+    let shown: Value = serde_json::from_str(shown).unwrap();
+    let (printed, _) = json(&webinar("talk", "{tier: 10k, startTime: '2027-03-04T17:00:00Z'}"));
+    assert_eq!(printed, shown);
+}
