@@ -110,6 +110,11 @@ pub struct WebinarSpec {
     #[schemars(with = "Duration")]
     #[x_kube(validation = rules::within("overrun", "0s", "72h"))]
     pub overrun: Option<Duration>,
+
+    /// The operator looks and tells, but creates, cordons and deletes nothing. Drains wait; when this is
+    /// false again, the plan for that moment is carried out.
+    #[serde(default)]
+    pub suspend: bool,
 }
 
 fn default_duration() -> Duration {

@@ -66,6 +66,7 @@ pub(crate) fn spec(spec: &api::WebinarSpec) -> plan::Spec {
         panelists,
         ready_before,
         overrun,
+        suspend: _,
     } = spec;
     let booked = tier(*booked);
     plan::Spec {
@@ -76,6 +77,13 @@ pub(crate) fn spec(spec: &api::WebinarSpec) -> plan::Spec {
         panelists: count(*panelists),
         ready_before: ready_before.map(duration),
         overrun: overrun.map(duration),
+    }
+}
+
+/// What holds at once, whatever was accepted.
+pub(crate) fn orders(spec: &api::WebinarSpec) -> plan::Orders {
+    plan::Orders {
+        suspend: spec.suspend,
     }
 }
 

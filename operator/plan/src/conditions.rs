@@ -134,18 +134,21 @@ pub(crate) fn running(view: &View<'_>, creation: &Creation, refusal: Option<&str
 /// The verdicts while capacity is being given back. `next` is the start that waits for it.
 pub(crate) fn draining(view: &View<'_>, left: u32, next: Option<Timestamp>) -> Vec<Condition> {
     let began = view.memory.draining_since.unwrap_or(view.input.now);
-    let until = view.clock(after(began, view.class.live.drain_timeout));
+    let counts_from = view.memory.drain_counts_from(began);
+    let until = view.clock(after(counts_from, view.class.live.drain_timeout));
     let waits = next.map_or_else(String::new, |start| {
         format!(
             " The start at {} waits until everything is given back.",
             date_and_clock(start)
         )
     });
-    let message = format!(
-        "{} {} left; viewers may stay until {until}.{waits}",
-        counted(left, "pod"),
-        is_are(left)
-    );
+    let stay = if view.input.orders.suspend {
+        let timeout = view.class.live.drain_timeout.as_secs();
+        format!("viewers may stay for {timeout} seconds from when it goes on")
+    } else {
+        format!("viewers may stay until {until}")
+    };
+    let message = format!("{} {} left; {stay}.{waits}", counted(left, "pod"), is_are(left));
     let ready = conflict(view).map_or_else(
         || {
             vec![condition(

@@ -23,6 +23,7 @@ mod run;
 mod seats;
 mod shard;
 mod slot;
+mod suspend;
 mod tier;
 mod time;
 mod timeline;
@@ -31,7 +32,7 @@ mod view;
 
 pub use accept::{next_run, servable};
 pub use input::{
-    Accepted, Class, ClassFinding, Cpu, Input, Live, Memory, Pod, PodTrouble, Ramp, Recent, Setback,
+    Accepted, Class, ClassFinding, Cpu, Input, Live, Memory, Orders, Pod, PodTrouble, Ramp, Recent, Setback,
     SetbackKind, Settle, Spec, Webinar, Zones,
 };
 pub use output::{

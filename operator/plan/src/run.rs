@@ -14,8 +14,9 @@ use crate::planner::{finished, forgettable, next_start, not_allowed};
 use crate::ramp::Waves;
 use crate::seats::Fleet;
 use crate::slot::Role;
+use crate::suspend::{note_suspension, suspended};
 use crate::tier::{Capacity, Counts};
-use crate::time::after;
+use crate::time::{after, before};
 use crate::timeline::Schedule;
 use crate::view::{PATIENCE, View, active_sfu, complete};
 
@@ -31,6 +32,8 @@ pub(crate) fn under_way(input: &Input, class: &Class, opened: Memory) -> Plan {
     let waves = waves(class, &schedule, &memory, target);
     let fleet = Fleet::new(&input.pods, memory.run);
     let ready = complete(input, &memory, &capacity, &fleet, target);
+    let suspend = input.orders.suspend;
+    note_suspension(&mut memory, suspend, input.now);
     let phase = advance(&mut memory, &schedule, ready, input.now);
     let view = View {
         input,
@@ -42,11 +45,12 @@ pub(crate) fn under_way(input: &Input, class: &Class, opened: Memory) -> Plan {
         waves: &waves,
         schedule: &schedule,
     };
-    if phase == Phase::Draining {
+    let plan = if phase == Phase::Draining {
         draining(&view)
     } else {
         holding(&view, refusal.as_deref())
-    }
+    };
+    if suspend { suspended(plan) } else { plan }
 }
 
 /// Fills what is due and keeps what there is.
@@ -77,12 +81,13 @@ fn draining(view: &View<'_>) -> Plan {
     let next_start = next_start(input, view.memory);
     let out = drain(
         &input.pods,
-        view.memory.shape.room,
+        view.memory,
         active_sfu(input),
         view.class.live.drain_timeout,
         now,
     );
-    if out.left == 0 {
+    // A suspended run isn't closed: that would take its addresses away.
+    if out.left == 0 && !input.orders.suspend {
         let memory = Memory {
             finished_at: Some(now),
             ..view.memory.clone()
@@ -131,10 +136,11 @@ fn advance(memory: &mut Memory, schedule: &Schedule, complete: bool, now: Timest
     if complete && memory.draining_since.is_none() {
         memory.ready_at.get_or_insert(now);
     }
-    if now >= schedule.start {
+    if now >= schedule.start && memory.draining_since.is_none() {
         memory.live_since.get_or_insert(now);
     }
-    if memory.live_since.is_some() && now >= schedule.release {
+    let may_drain = memory.suspended_since.is_none();
+    if may_drain && memory.live_since.is_some() && now >= schedule.release {
         memory.draining_since.get_or_insert(now);
     }
     if memory.draining_since.is_some() {
@@ -227,9 +233,16 @@ fn wake(view: &View<'_>) -> Timestamp {
     let patience = slow.chain(troubled);
     let retry = view.input.recent.setbacks.iter().map(|s| s.retry_at);
     let refused = view.input.webinar.refused_since;
+    // What is created later than this can't be expected by the start.
+    let too_late = after(
+        before(schedule.start, view.settle()),
+        SignedDuration::from_secs(1),
+    );
+    let too_late = view.input.orders.suspend.then_some(too_late);
     [schedule.start, schedule.end, schedule.release]
         .into_iter()
         .chain(view.waves.next_after(now))
+        .chain(too_late)
         .chain(patience)
         .chain(retry)
         .chain(refused.and_then(|since| conditions::refused_wake(Some(since), now)))

@@ -260,6 +260,7 @@ enum Accident {
     Start(i64),
     Duration(i64),
     Overrun(i64),
+    Suspend(bool),
 }
 
 fn losses() -> impl Strategy<Value = Accident> {
@@ -281,6 +282,7 @@ fn edits() -> impl Strategy<Value = Accident> {
         1 => (-7200..14_400_i64).prop_map(Accident::Start),
         1 => (60..10_000_i64).prop_map(Accident::Duration),
         1 => (0..10_000_i64).prop_map(Accident::Overrun),
+        1 => any::<bool>().prop_map(Accident::Suspend),
     ]
 }
 
@@ -321,6 +323,7 @@ fn happen(world: &mut World, accident: &Accident) {
         Accident::Start(offset) => world.spec.start = Some(at(START) + secs(*offset)),
         Accident::Duration(n) => world.spec.duration = secs(*n),
         Accident::Overrun(n) => world.spec.overrun = Some(secs(*n)),
+        Accident::Suspend(is) => world.orders.suspend = *is,
     }
 }
 
@@ -339,6 +342,7 @@ impl Watch {
         Self::creates_only_what_it_may(world, plan);
         Self::feeds_within_limits(world, plan);
         Self::speaks_in_sentences(plan);
+        Self::does_nothing_while_suspended(world, plan);
         let status = &plan.status;
         if status.run != self.run {
             assert!(
@@ -375,6 +379,7 @@ impl Watch {
                 let waits = world.spec.start != accepted;
                 assert!(wake.is_none() || waits || world.pods().next().is_some());
             }
+            Phase::Scheduled if world.orders.suspend => assert!(wake.is_some()),
             Phase::Scheduled => {
                 assert_eq!(wake, plan.status.schedule.as_ref().map(|s| s.ramp));
             }
@@ -449,6 +454,15 @@ impl Watch {
                 assert!(exists(Slot::new(Role::Mid, mid)), "{} has no parent", new.slot);
                 assert!(!new.fallbacks.contains(&mid));
             }
+        }
+    }
+
+    fn does_nothing_while_suspended(world: &World, plan: &Plan) {
+        if world.orders.suspend {
+            assert!(plan.create.is_empty() && plan.cordon.is_empty() && plan.delete.is_empty());
+            assert!(plan.forget.is_empty() && plan.fixtures.is_none());
+            let begun = world.memory.as_ref().map(|m| (m.run, m.finished_at));
+            assert_eq!(plan.memory.as_ref().map(|m| (m.run, m.finished_at)), begun);
         }
     }
 
@@ -533,6 +547,7 @@ proptest! {
         // Everything ends: the last run at the latest a start, a duration and an overrun from here.
         world.room = usize::MAX;
         world.quota = usize::MAX;
+        world.orders.suspend = false;
         let end = world.now + SignedDuration::from_hours(48);
         world.run_until(end, |w, p| watch.see(w, p));
         let phase = world.phase();

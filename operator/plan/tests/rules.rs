@@ -378,3 +378,38 @@ fn zone_names_give_each_slot_a_zone_and_a_mid_of_its_own() {
         }
     }
 }
+
+#[test]
+fn a_suspended_run_keeps_what_stands_and_its_drains_begin_again() {
+    let mut world = world_at(Tier::K10, 10_800);
+    assert_eq!(world.phase(), Some(Phase::Draining));
+    world.orders.suspend = true;
+    world.run_until(world.now + SignedDuration::from_hours(1), |_, _| {});
+    let held = world.plan();
+    assert!(held.delete.is_empty() && held.fixtures.is_none() && held.forget.is_empty());
+    let ready = said(&held, ConditionType::Ready);
+    assert_eq!((ready.truth, ready.reason), (Truth::True, Reason::Suspended));
+    world.orders.suspend = false;
+    let resumed = world.now;
+    world.run_until(resumed + secs(599), |_, _| {});
+    assert_eq!(world.alive(Role::Relay), 15);
+    world.run_until(resumed + secs(600), |_, _| {});
+    assert_eq!(world.alive(Role::Relay), 0);
+}
+
+#[test]
+fn a_refusal_is_told_even_while_suspended() {
+    let mut world = world_at(Tier::K10, -60);
+    world.orders.suspend = true;
+    world.spec.tier = Tier::M1;
+    world.spec.max_tier = Tier::M1;
+    let mut input = world.input();
+    input.class.as_mut().unwrap().max_tier = Tier::K100;
+    let plan = plan(&input);
+    let ready = said(&plan, ConditionType::Ready);
+    assert_eq!(
+        (ready.truth, ready.reason),
+        (Truth::False, Reason::TierNotAllowed)
+    );
+    assert!(plan.create.is_empty());
+}

@@ -118,6 +118,7 @@ fn happen(world: &mut World, line: &str, cpus: u64) {
         }
         ["edit", "startTime", to] => world.spec.start = Some(at(to)),
         ["edit", "duration", to] => world.spec.duration = to.parse().expect("a duration"),
+        ["edit", "suspend", to] => world.orders.suspend = to.parse().expect("true or false"),
         ["nodes", "have", "room", "for", "all"] => world.room = usize::MAX,
         ["nodes", "have", "room", "for", pods, "pods"] => world.room = pods.parse().expect("a number"),
         ["quota", "allows", pods, "pods"] => world.quota = pods.parse().expect("a number"),
@@ -339,6 +340,10 @@ stories! {
     shortened_while_live,
     slow_pods,
     start_moved_while_live,
+    suspended_before_the_ramp,
+    suspended_through_the_start,
+    suspended_while_draining,
+    suspended_while_live,
     unknown_class,
     weeks_ahead,
 }
