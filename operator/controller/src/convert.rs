@@ -66,6 +66,7 @@ pub(crate) fn spec(spec: &api::WebinarSpec) -> plan::Spec {
         panelists,
         ready_before,
         overrun,
+        r#override: _,
         suspend: _,
     } = spec;
     let booked = tier(*booked);
@@ -84,6 +85,20 @@ pub(crate) fn spec(spec: &api::WebinarSpec) -> plan::Spec {
 pub(crate) fn orders(spec: &api::WebinarSpec) -> plan::Orders {
     plan::Orders {
         suspend: spec.suspend,
+        floor: spec.r#override.as_ref().map(floor),
+    }
+}
+
+fn floor(order: &api::Override) -> plan::Floor {
+    let api::Override {
+        relays,
+        reason,
+        until,
+    } = order;
+    plan::Floor {
+        relays: count(*relays),
+        reason: reason.clone(),
+        until: until.0,
     }
 }
 

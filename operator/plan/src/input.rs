@@ -63,6 +63,19 @@ impl Webinar {
 pub struct Orders {
     /// Create, cordon and delete nothing; only look and tell.
     pub suspend: bool,
+    /// Keep more relays than the tier needs, for a while.
+    pub floor: Option<Floor>,
+}
+
+/// An `override`: at least so many relays until then. It never lowers anything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Floor {
+    /// Relays to keep at least.
+    pub relays: u32,
+    /// Why, in the words of who ordered it.
+    pub reason: String,
+    /// From this instant on it holds no more.
+    pub until: Timestamp,
 }
 
 /// What an event team asks for.

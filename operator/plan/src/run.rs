@@ -6,6 +6,7 @@ use crate::accept::edit;
 use crate::conditions;
 use crate::drain::{drain, removal};
 use crate::entry::{budgets, entries};
+use crate::extra::{ceiling, floor, raised};
 use crate::fleet::{Creation, create};
 use crate::input::{Class, Input, Memory, Ramp};
 use crate::output::{Entry, EntryKind, Fixtures, Plan, Pool, Status};
@@ -30,6 +31,8 @@ pub(crate) fn under_way(input: &Input, class: &Class, opened: Memory) -> Plan {
     let target = target(&capacity, &memory);
     let schedule = schedule(input, class, &memory);
     let waves = waves(class, &schedule, &memory, target);
+    let ceiling = ceiling(class, &memory, target);
+    let planned = raised(target, floor(&input.orders, input.now), ceiling);
     let fleet = Fleet::new(&input.pods, memory.run);
     let ready = complete(input, &memory, &capacity, &fleet, target);
     let suspend = input.orders.suspend;
@@ -43,6 +46,7 @@ pub(crate) fn under_way(input: &Input, class: &Class, opened: Memory) -> Plan {
         capacity: &capacity,
         fleet: &fleet,
         waves: &waves,
+        planned,
         schedule: &schedule,
     };
     let plan = if phase == Phase::Draining {
@@ -57,12 +61,12 @@ pub(crate) fn under_way(input: &Input, class: &Class, opened: Memory) -> Plan {
 fn holding(view: &View<'_>, refusal: Option<&str>) -> Plan {
     let creation = create(view);
     let conditions = conditions::running(view, &creation, refusal);
-    let status = status(view, view.waves.target(), view.wanted());
+    let status = status(view, view.planned, view.wanted());
     // An ended pod serves nobody, and a younger twin that isn't Ready has served nobody yet.
     let unready_twins = view.fleet.surplus.iter().filter(|p| !p.ready);
     let delete = view.fleet.ended.iter().chain(unready_twins);
     let delete = delete.map(|p| removal(p)).collect();
-    let next_wake = Some(wake(view));
+    let next_wake = Some(wake(view, &creation));
     let Creation { pods, .. } = creation;
     Plan {
         memory: Some(view.memory.clone()),
@@ -195,7 +199,7 @@ fn waves(class: &Class, schedule: &Schedule, memory: &Memory, target: Counts) ->
 fn fixtures(view: &View<'_>) -> Fixtures {
     let target = view.waves.target();
     let budgets = if view.class.budgets {
-        budgets(view.memory, target)
+        budgets(view.memory, view.planned)
     } else {
         Vec::new()
     };
@@ -222,7 +226,7 @@ fn status(view: &View<'_>, desired: Counts, seats_desired: u32) -> Status {
 }
 
 /// The earliest instant at which this plan could come out differently by itself.
-fn wake(view: &View<'_>) -> Timestamp {
+fn wake(view: &View<'_>, creation: &Creation) -> Timestamp {
     let now = view.input.now;
     let schedule = view.schedule;
     let unready = || view.fleet.occupants().filter(|p| !p.ready);
@@ -242,6 +246,8 @@ fn wake(view: &View<'_>) -> Timestamp {
     [schedule.start, schedule.end, schedule.release]
         .into_iter()
         .chain(view.waves.next_after(now))
+        .chain(creation.coming.iter().map(|(slot, _)| view.waves.due(*slot)))
+        .chain(floor(&view.input.orders, now).map(|floor| floor.until))
         .chain(too_late)
         .chain(patience)
         .chain(retry)

@@ -8,7 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use webinar_plan::{
-    Class, ConditionType, Counts, Parent, Phase, Plan, Role, Shape, Sizing, Slot, Spec, Tier, plan, servable,
+    Class, ConditionType, Counts, Floor, Parent, Phase, Plan, Role, Shape, Sizing, Slot, Spec, Tier, plan,
+    servable,
 };
 use world::{World, at, class, secs, sizing, spec};
 
@@ -261,6 +262,7 @@ enum Accident {
     Duration(i64),
     Overrun(i64),
     Suspend(bool),
+    Override(u32, i64),
 }
 
 fn losses() -> impl Strategy<Value = Accident> {
@@ -283,6 +285,7 @@ fn edits() -> impl Strategy<Value = Accident> {
         1 => (60..10_000_i64).prop_map(Accident::Duration),
         1 => (0..10_000_i64).prop_map(Accident::Overrun),
         1 => any::<bool>().prop_map(Accident::Suspend),
+        1 => (1..400_u32, 1..7200_i64).prop_map(|(n, s)| Accident::Override(n, s)),
     ]
 }
 
@@ -323,6 +326,13 @@ fn happen(world: &mut World, accident: &Accident) {
         Accident::Start(offset) => world.spec.start = Some(at(START) + secs(*offset)),
         Accident::Duration(n) => world.spec.duration = secs(*n),
         Accident::Overrun(n) => world.spec.overrun = Some(secs(*n)),
+        Accident::Override(relays, seconds) => {
+            world.orders.floor = Some(Floor {
+                relays: *relays,
+                reason: "war room".to_owned(),
+                until: world.now + secs(*seconds),
+            });
+        }
         Accident::Suspend(is) => world.orders.suspend = *is,
     }
 }
@@ -333,6 +343,7 @@ struct Watch {
     phase: Option<Phase>,
     run: u32,
     desired: u32,
+    overridden: bool,
 }
 
 impl Watch {
@@ -355,12 +366,14 @@ impl Watch {
         }
         if status.phase.is_some_and(Phase::holds_capacity) {
             let desired = status.pools.iter().map(|p| p.desired).sum();
+            // What an override asked for is no longer asked for when it is over.
             assert!(
-                desired >= self.desired,
+                desired >= self.desired || self.overridden,
                 "target fell from {} to {desired}",
                 self.desired
             );
             self.desired = desired;
+            self.overridden = world.orders.floor.as_ref().is_some_and(|f| world.now < f.until);
         }
         self.phase = status.phase;
     }
