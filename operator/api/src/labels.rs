@@ -38,6 +38,10 @@ pub const DRAINING_SINCE: &str = "webinar-operator.io/draining-since";
 pub const LIVE_SINCE: &str = "webinar-operator.io/live-since";
 /// Annotation of a run's ControllerRevision: when the run finished, RFC 3339.
 pub const FINISHED_AT: &str = "webinar-operator.io/finished-at";
+/// Annotation of a run's ControllerRevision: since when the run is suspended, RFC 3339.
+pub const SUSPENDED_SINCE: &str = "webinar-operator.io/suspended-since";
+/// Annotation of a run's ControllerRevision: when the run was last resumed, RFC 3339.
+pub const RESUMED_AT: &str = "webinar-operator.io/resumed-at";
 /// Annotation of a run's ControllerRevision: the shape of its tree, as JSON.
 pub const SHAPE: &str = "webinar-operator.io/shape";
 

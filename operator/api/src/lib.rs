@@ -32,7 +32,7 @@ pub use sizing::{SfuCounts, SfuSizing, Sizing, Spares, Stage, Viewer};
 pub use status::{Capacity, EntryPoint, Outcome, Phase, Pool, Revision, Role, Schedule, WebinarStatus};
 pub use tier::{ParseTierError, Tier};
 pub use validate::{Refusal, check};
-pub use webinar::{Webinar, WebinarSpec};
+pub use webinar::{Override, Webinar, WebinarSpec};
 
 /// The API group of every kind in this crate.
 pub const GROUP: &str = "webinar-operator.io";

@@ -110,6 +110,34 @@ pub struct WebinarSpec {
     #[schemars(with = "Duration")]
     #[x_kube(validation = rules::within("overrun", "0s", "72h"))]
     pub overrun: Option<Duration>,
+
+    /// More relays than the tier needs, for a while. Never lowers anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Override")]
+    pub r#override: Option<Override>,
+
+    /// The operator looks and tells, but creates, cordons and deletes nothing. Drains wait; when this is
+    /// false again, the plan for that moment is carried out.
+    #[serde(default)]
+    pub suspend: bool,
+}
+
+/// A floor of relays that people order for a while.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Override {
+    /// Relays to keep at least, 1 to 50000, as far as `maxPods` and the tree allow.
+    #[schemars(range(min = 1, max = 50_000))]
+    pub relays: i32,
+
+    /// Why, for those who look at it later: 1 to 200 characters.
+    #[schemars(length(min = 1, max = 200))]
+    pub reason: String,
+
+    /// When it ends: RFC 3339 with an offset. What it brought stays until the run gives everything back.
+    #[schemars(with = "String", length(max = 64))]
+    #[x_kube(validation = rules::timestamp("until"))]
+    pub until: Time,
 }
 
 fn default_duration() -> Duration {

@@ -227,6 +227,33 @@ fn start_times() {
 }
 
 #[test]
+fn overrides() {
+    let order = |field: &str, value: Value| {
+        let mut order = json!({"relays": 40, "reason": "all hands", "until": "2027-03-04T18:00:00Z"});
+        order[field] = value;
+        webinar(json!({"override": order}))
+    };
+    refused(
+        &order("until", json!("tomorrow")),
+        "spec.override.until",
+        &START_TIME.replace("startTime", "until"),
+    );
+    refused(
+        &order("relays", json!(0)),
+        "spec.override.relays",
+        "0 is too small: must be at least 1",
+    );
+    assert!(check(&order("reason", json!(""))).is_err());
+    assert!(check(&order("reason", json!("r".repeat(201)))).is_err());
+    accepted(&order("reason", json!("r".repeat(200))));
+    for field in ["relays", "reason", "until"] {
+        let mut without = order("relays", json!(40));
+        without["spec"]["override"].as_object_mut().unwrap().remove(field);
+        refused(&without, "spec.override", &format!("`{field}` must be set"));
+    }
+}
+
+#[test]
 fn other_fields_of_a_webinar() {
     let empty = "`className` must not be empty: leave it out for the default class";
     refused(&webinar(json!({"className": ""})), "spec.className", empty);

@@ -66,6 +66,8 @@ pub(crate) fn spec(spec: &api::WebinarSpec) -> plan::Spec {
         panelists,
         ready_before,
         overrun,
+        r#override: _,
+        suspend: _,
     } = spec;
     let booked = tier(*booked);
     plan::Spec {
@@ -76,6 +78,27 @@ pub(crate) fn spec(spec: &api::WebinarSpec) -> plan::Spec {
         panelists: count(*panelists),
         ready_before: ready_before.map(duration),
         overrun: overrun.map(duration),
+    }
+}
+
+/// What holds at once, whatever was accepted.
+pub(crate) fn orders(spec: &api::WebinarSpec) -> plan::Orders {
+    plan::Orders {
+        suspend: spec.suspend,
+        floor: spec.r#override.as_ref().map(floor),
+    }
+}
+
+fn floor(order: &api::Override) -> plan::Floor {
+    let api::Override {
+        relays,
+        reason,
+        until,
+    } = order;
+    plan::Floor {
+        relays: count(*relays),
+        reason: reason.clone(),
+        until: until.0,
     }
 }
 

@@ -13,11 +13,13 @@ use webinar_api::{WebinarClassSpec, labels};
 use webinar_plan::{Accepted, Counts, Memory, Shape, ShardRule, Spec, Tier};
 
 /// Annotations that hold moments of a run. Each is absent until it has come.
-pub(crate) const MOMENTS: [&str; 4] = [
+pub(crate) const MOMENTS: [&str; 6] = [
     labels::READY_AT,
     labels::LIVE_SINCE,
     labels::DRAINING_SINCE,
     labels::FINISHED_AT,
+    labels::SUSPENDED_SINCE,
+    labels::RESUMED_AT,
 ];
 
 /// The class and templates that rule a run from its ramp to its end.
@@ -79,6 +81,8 @@ pub(crate) fn annotations(memory: &Memory) -> Result<BTreeMap<String, String>, s
         live_since,
         draining_since,
         finished_at,
+        suspended_since,
+        resumed_at,
     } = memory;
     let Accepted {
         spec,
@@ -126,10 +130,15 @@ pub(crate) fn annotations(memory: &Memory) -> Result<BTreeMap<String, String>, s
         ),
         (labels::SHAPE.to_owned(), serde_json::to_string(&shape)?),
     ]);
-    for (key, time) in MOMENTS
-        .into_iter()
-        .zip([ready_at, live_since, draining_since, finished_at])
-    {
+    let moments = [
+        ready_at,
+        live_since,
+        draining_since,
+        finished_at,
+        suspended_since,
+        resumed_at,
+    ];
+    for (key, time) in MOMENTS.into_iter().zip(moments) {
         if let Some(time) = time {
             out.insert(key.to_owned(), time.to_string());
         }
@@ -176,6 +185,8 @@ pub(crate) fn read(revision: &ControllerRevision) -> Result<Memory, String> {
         live_since: time(revision, labels::LIVE_SINCE)?,
         draining_since: time(revision, labels::DRAINING_SINCE)?,
         finished_at: time(revision, labels::FINISHED_AT)?,
+        suspended_since: time(revision, labels::SUSPENDED_SINCE)?,
+        resumed_at: time(revision, labels::RESUMED_AT)?,
     })
 }
 
@@ -255,6 +266,8 @@ mod tests {
             live_since: None,
             draining_since: None,
             finished_at: None,
+            suspended_since: Some(start),
+            resumed_at: Some(start),
         }
     }
 

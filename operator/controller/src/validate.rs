@@ -41,6 +41,7 @@ pub(crate) fn validate(webinar: &Webinar, owner: &Owner, seen: &Seen, now: Times
             refused_since: refused_since(webinar),
         },
         spec: convert::spec(&webinar.spec),
+        orders: convert::orders(&webinar.spec),
         class,
         memory,
         remembered_runs: seen

@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::extra::{ceiling, floor};
 use crate::fleet::Creation;
 use crate::input::{Memory, SetbackKind};
 use crate::output::{Condition, ConditionType, Truth};
@@ -121,9 +122,13 @@ pub(crate) fn running(view: &View<'_>, creation: &Creation, refusal: Option<&str
         (None, Some(message)) => refuse(view, Reason::TierNotAllowed, message),
         (None, None) => Vec::new(),
     };
-    let judged = refused
-        .is_empty()
-        .then(|| ready(view, risk.as_ref().filter(|_| !view.phase.on_air())));
+    let judged = refused.is_empty().then(|| {
+        ready(
+            view,
+            creation.unfed,
+            risk.as_ref().filter(|_| !view.phase.on_air()),
+        )
+    });
     refused
         .into_iter()
         .chain(judged)
@@ -134,18 +139,21 @@ pub(crate) fn running(view: &View<'_>, creation: &Creation, refusal: Option<&str
 /// The verdicts while capacity is being given back. `next` is the start that waits for it.
 pub(crate) fn draining(view: &View<'_>, left: u32, next: Option<Timestamp>) -> Vec<Condition> {
     let began = view.memory.draining_since.unwrap_or(view.input.now);
-    let until = view.clock(after(began, view.class.live.drain_timeout));
+    let counts_from = view.memory.drain_counts_from(began);
+    let until = view.clock(after(counts_from, view.class.live.drain_timeout));
     let waits = next.map_or_else(String::new, |start| {
         format!(
             " The start at {} waits until everything is given back.",
             date_and_clock(start)
         )
     });
-    let message = format!(
-        "{} {} left; viewers may stay until {until}.{waits}",
-        counted(left, "pod"),
-        is_are(left)
-    );
+    let stay = if view.input.orders.suspend {
+        let timeout = view.class.live.drain_timeout.as_secs();
+        format!("viewers may stay for {timeout} seconds from when it goes on")
+    } else {
+        format!("viewers may stay until {until}")
+    };
+    let message = format!("{} {} left; {stay}.{waits}", counted(left, "pod"), is_are(left));
     let ready = conflict(view).map_or_else(
         || {
             vec![condition(
@@ -180,7 +188,7 @@ fn conflict(view: &View<'_>) -> Option<String> {
     ))
 }
 
-fn ready(view: &View<'_>, risk: Option<&Risk>) -> Condition {
+fn ready(view: &View<'_>, unfed: u32, risk: Option<&Risk>) -> Condition {
     if let Some(risk) = risk {
         return condition(
             ConditionType::Ready,
@@ -211,7 +219,36 @@ fn ready(view: &View<'_>, risk: Option<&Risk>) -> Condition {
             (Reason::Ramping, ramping(view))
         }
     };
+    let message = message + &ordered(view, unfed);
     condition(ConditionType::Ready, Truth::True, reason, message)
+}
+
+/// What an override asks for, to be read after a sentence.
+fn ordered(view: &View<'_>, unfed: u32) -> String {
+    let Some(floor) = floor(&view.input.orders, view.input.now) else {
+        return String::new();
+    };
+    let why = floor.reason.trim().trim_end_matches('.');
+    let until = view.clock(floor.until);
+    let asked = counted(floor.relays, "relay");
+    let hungry = match unfed {
+        0 => String::new(),
+        n => format!(
+            " {} can't be fed, because every parent is full.",
+            counted(n, "pod")
+        ),
+    };
+    let may = ceiling(view.class, view.memory, view.waves.target());
+    if view.memory.shape.room {
+        format!(" `override` asks for {asked} until {until} ({why}); a room has none.")
+    } else if floor.relays > may {
+        let may = grouped(may);
+        format!(
+            " `override` asks for {asked} until {until} ({why}); at most {may} are possible in this run.{hungry}"
+        )
+    } else {
+        format!(" `override` keeps at least {asked} until {until} ({why}).{hungry}")
+    }
 }
 
 fn ramping(view: &View<'_>) -> String {
@@ -247,7 +284,7 @@ fn armed(view: &View<'_>) -> String {
         .memory
         .ready_at
         .map_or_else(String::new, |t| format!(" since {}", view.clock(t)));
-    let missing = view.waves.target().total().saturating_sub(view.ready_pods());
+    let missing = view.planned.total().saturating_sub(view.ready_pods());
     match missing {
         0 => format!("Every seat is Ready{since} and held for the start at {start}."),
         _ if view.complete() => format!(

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::input::Pod;
+use crate::input::{Memory, Pod};
 use crate::output::{Drain, Removal};
 use crate::slot::Role;
 use crate::time::after;
@@ -28,11 +28,13 @@ pub(crate) struct Draining {
 /// Attendance is not known here, so a relay counts as empty only once it has ended.
 pub(crate) fn drain(
     pods: &[Pod],
-    room: bool,
+    memory: &Memory,
     active_sfu: u32,
     timeout: SignedDuration,
     now: Timestamp,
 ) -> Draining {
+    let room = memory.shape.room;
+    let deadline = |started| after(memory.drain_counts_from(started), timeout);
     let here: Vec<&Pod> = pods.iter().filter(|p| !stuck(p, now)).collect();
     let going = here.iter().filter_map(|p| p.terminating);
     let mut out = Draining {
@@ -55,9 +57,9 @@ pub(crate) fn drain(
                 uid: pod.uid.clone(),
                 started: now,
             }),
-            Some(started) if after(started, timeout) <= now => out.delete.push(removal(pod)),
+            Some(started) if deadline(started) <= now => out.delete.push(removal(pod)),
             Some(started) => {
-                let deadline = after(started, timeout);
+                let deadline = deadline(started);
                 out.next = Some(out.next.map_or(deadline, |n| n.min(deadline)));
             }
         }

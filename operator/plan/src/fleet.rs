@@ -26,7 +26,7 @@ pub(crate) fn create(view: &View<'_>) -> Creation {
     let View {
         input, class, memory, ..
     } = *view;
-    let target = view.waves.target();
+    let target = view.planned;
     let shards = memory.shape.shards.of_slots(target.relay, view.capacity.zones());
     let mut tree = Tree::new(
         view.capacity,

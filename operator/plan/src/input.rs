@@ -18,6 +18,8 @@ pub struct Input {
     pub webinar: Webinar,
     /// What its users ask for today.
     pub spec: Spec,
+    /// What its users order: it holds at once, and is never part of an accepted spec.
+    pub orders: Orders,
     /// What the platform allows: pinned while a run is under way, otherwise as it stands today.
     pub class: Result<Class, ClassFinding>,
     /// The latest run's memory.
@@ -54,6 +56,26 @@ impl Webinar {
     pub fn key(&self) -> String {
         format!("{}/{}", self.namespace, self.name)
     }
+}
+
+/// What holds at once, whatever was accepted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Orders {
+    /// Create, cordon and delete nothing; only look and tell.
+    pub suspend: bool,
+    /// Keep more relays than the tier needs, for a while.
+    pub floor: Option<Floor>,
+}
+
+/// An `override`: at least so many relays until then. It never lowers anything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Floor {
+    /// Relays to keep at least.
+    pub relays: u32,
+    /// Why, in the words of who ordered it.
+    pub reason: String,
+    /// From this instant on it holds no more.
+    pub until: Timestamp,
 }
 
 /// What an event team asks for.
@@ -216,12 +238,21 @@ pub struct Memory {
     pub draining_since: Option<Timestamp>,
     /// When everything was given back.
     pub finished_at: Option<Timestamp>,
+    /// Since when the run is suspended.
+    pub suspended_since: Option<Timestamp>,
+    /// When it was last resumed: drains that began before count from here.
+    pub resumed_at: Option<Timestamp>,
 }
 
 impl Memory {
     /// The run is under way: it was begun and has not finished.
     pub fn active(&self) -> bool {
         self.finished_at.is_none()
+    }
+
+    /// When a drain that began at `started` counts from: its clock starts anew when the run is resumed.
+    pub(crate) fn drain_counts_from(&self, started: Timestamp) -> Timestamp {
+        self.resumed_at.map_or(started, |resumed| started.max(resumed))
     }
 }
 

@@ -11,6 +11,7 @@ mod accept;
 mod conditions;
 mod drain;
 mod entry;
+mod extra;
 mod fleet;
 mod input;
 mod output;
@@ -23,6 +24,7 @@ mod run;
 mod seats;
 mod shard;
 mod slot;
+mod suspend;
 mod tier;
 mod time;
 mod timeline;
@@ -31,8 +33,8 @@ mod view;
 
 pub use accept::{next_run, servable};
 pub use input::{
-    Accepted, Class, ClassFinding, Cpu, Input, Live, Memory, Pod, PodTrouble, Ramp, Recent, Setback,
-    SetbackKind, Settle, Spec, Webinar, Zones,
+    Accepted, Class, ClassFinding, Cpu, Floor, Input, Live, Memory, Orders, Pod, PodTrouble, Ramp, Recent,
+    Setback, SetbackKind, Settle, Spec, Webinar, Zones,
 };
 pub use output::{
     Budget, Condition, ConditionType, Drain, Entry, EntryKind, Fixtures, NewPod, Plan, Pool, Removal, Status,

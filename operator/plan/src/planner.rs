@@ -10,6 +10,7 @@ use crate::output::{Fixtures, Plan, Status};
 use crate::phase::Phase;
 use crate::reason::Reason;
 use crate::run;
+use crate::suspend::{idle, suspended, unopened};
 use crate::tier::{Capacity, Shape, Unservable};
 use crate::time::after;
 use crate::timeline::Schedule;
@@ -69,7 +70,12 @@ fn before_run(input: &Input, last_run: u32) -> Plan {
     if lost_run.is_some() || input.now >= schedule.ramp {
         let run = lost_run.unwrap_or(last_run.saturating_add(1));
         let opened = next_run(run, &input.spec, &schedule, shape, input.now);
-        return run::under_way(input, class, opened);
+        let opened = run::under_way(input, class, opened);
+        return if input.orders.suspend {
+            unopened(opened, input, last_run)
+        } else {
+            opened
+        };
     }
     let status = Status {
         phase: Some(Phase::Scheduled),
@@ -80,10 +86,15 @@ fn before_run(input: &Input, last_run: u32) -> Plan {
         conditions: conditions::scheduled(input.spec.tier, &schedule, target),
         ..Status::silent()
     };
-    Plan {
+    let plan = Plan {
         fixtures: Some(Fixtures::default()),
         next_wake: Some(schedule.ramp),
         ..Plan::nothing(status.with_schedule(schedule))
+    };
+    if input.orders.suspend {
+        suspended(plan)
+    } else {
+        plan
     }
 }
 
@@ -137,14 +148,14 @@ pub(crate) fn finished(input: &Input, memory: &Memory) -> Plan {
     let left = class.map(|class| {
         drain(
             &input.pods,
-            memory.shape.room,
+            memory,
             active_sfu(input),
             class.live.drain_timeout,
             input.now,
         )
     });
     let left = left.unwrap_or_default();
-    Plan {
+    let plan = Plan {
         memory: Some(memory.clone()),
         forget: forgettable(input),
         fixtures: Some(Fixtures::default()),
@@ -152,7 +163,9 @@ pub(crate) fn finished(input: &Input, memory: &Memory) -> Plan {
         delete: left.delete,
         next_wake: left.next,
         ..Plan::nothing(status)
-    }
+    };
+    // Everything is given back, suspended or not.
+    if input.orders.suspend { idle(plan) } else { plan }
 }
 
 /// Nothing is done, and why.

@@ -44,6 +44,8 @@ reasons! {
     Finished,
     /// The event was first seen after its end; nothing was created.
     Expired,
+    /// `suspend` is set: nothing is created, cordoned or deleted.
+    Suspended,
     /// The operator has not judged the object yet.
     Pending,
     /// The Webinar names a class that doesn't exist, or names none and there is no default class.

@@ -186,7 +186,7 @@ fn lost(view: &View<'_>) -> Option<Cause> {
     let accepted = &view.memory.accepted;
     let complete_at = view.memory.ready_at?;
     let down = |limit: u32, role: Role| {
-        let target = view.waves.target().of(role).min(limit);
+        let target = view.planned.of(role).min(limit);
         target.saturating_sub(view.fleet.count(role, |p| p.ready && p.slot.index < target))
     };
     let of = |role| {

@@ -6,6 +6,7 @@ use crate::accept::edit;
 use crate::conditions;
 use crate::drain::{drain, removal};
 use crate::entry::{budgets, entries};
+use crate::extra::{ceiling, floor, raised};
 use crate::fleet::{Creation, create};
 use crate::input::{Class, Input, Memory, Ramp};
 use crate::output::{Entry, EntryKind, Fixtures, Plan, Pool, Status};
@@ -14,8 +15,9 @@ use crate::planner::{finished, forgettable, next_start, not_allowed};
 use crate::ramp::Waves;
 use crate::seats::Fleet;
 use crate::slot::Role;
+use crate::suspend::{note_suspension, suspended};
 use crate::tier::{Capacity, Counts};
-use crate::time::after;
+use crate::time::{after, before};
 use crate::timeline::Schedule;
 use crate::view::{PATIENCE, View, active_sfu, complete};
 
@@ -29,8 +31,12 @@ pub(crate) fn under_way(input: &Input, class: &Class, opened: Memory) -> Plan {
     let target = target(&capacity, &memory);
     let schedule = schedule(input, class, &memory);
     let waves = waves(class, &schedule, &memory, target);
+    let ceiling = ceiling(class, &memory, target);
+    let planned = raised(target, floor(&input.orders, input.now), ceiling);
     let fleet = Fleet::new(&input.pods, memory.run);
     let ready = complete(input, &memory, &capacity, &fleet, target);
+    let suspend = input.orders.suspend;
+    note_suspension(&mut memory, suspend, input.now);
     let phase = advance(&mut memory, &schedule, ready, input.now);
     let view = View {
         input,
@@ -40,25 +46,27 @@ pub(crate) fn under_way(input: &Input, class: &Class, opened: Memory) -> Plan {
         capacity: &capacity,
         fleet: &fleet,
         waves: &waves,
+        planned,
         schedule: &schedule,
     };
-    if phase == Phase::Draining {
+    let plan = if phase == Phase::Draining {
         draining(&view)
     } else {
         holding(&view, refusal.as_deref())
-    }
+    };
+    if suspend { suspended(plan) } else { plan }
 }
 
 /// Fills what is due and keeps what there is.
 fn holding(view: &View<'_>, refusal: Option<&str>) -> Plan {
     let creation = create(view);
     let conditions = conditions::running(view, &creation, refusal);
-    let status = status(view, view.waves.target(), view.wanted());
+    let status = status(view, view.planned, view.wanted());
     // An ended pod serves nobody, and a younger twin that isn't Ready has served nobody yet.
     let unready_twins = view.fleet.surplus.iter().filter(|p| !p.ready);
     let delete = view.fleet.ended.iter().chain(unready_twins);
     let delete = delete.map(|p| removal(p)).collect();
-    let next_wake = Some(wake(view));
+    let next_wake = Some(wake(view, &creation));
     let Creation { pods, .. } = creation;
     Plan {
         memory: Some(view.memory.clone()),
@@ -77,12 +85,13 @@ fn draining(view: &View<'_>) -> Plan {
     let next_start = next_start(input, view.memory);
     let out = drain(
         &input.pods,
-        view.memory.shape.room,
+        view.memory,
         active_sfu(input),
         view.class.live.drain_timeout,
         now,
     );
-    if out.left == 0 {
+    // A suspended run isn't closed: that would take its addresses away.
+    if out.left == 0 && !input.orders.suspend {
         let memory = Memory {
             finished_at: Some(now),
             ..view.memory.clone()
@@ -131,10 +140,11 @@ fn advance(memory: &mut Memory, schedule: &Schedule, complete: bool, now: Timest
     if complete && memory.draining_since.is_none() {
         memory.ready_at.get_or_insert(now);
     }
-    if now >= schedule.start {
+    if now >= schedule.start && memory.draining_since.is_none() {
         memory.live_since.get_or_insert(now);
     }
-    if memory.live_since.is_some() && now >= schedule.release {
+    let may_drain = memory.suspended_since.is_none();
+    if may_drain && memory.live_since.is_some() && now >= schedule.release {
         memory.draining_since.get_or_insert(now);
     }
     if memory.draining_since.is_some() {
@@ -189,7 +199,7 @@ fn waves(class: &Class, schedule: &Schedule, memory: &Memory, target: Counts) ->
 fn fixtures(view: &View<'_>) -> Fixtures {
     let target = view.waves.target();
     let budgets = if view.class.budgets {
-        budgets(view.memory, target)
+        budgets(view.memory, view.planned)
     } else {
         Vec::new()
     };
@@ -216,7 +226,7 @@ fn status(view: &View<'_>, desired: Counts, seats_desired: u32) -> Status {
 }
 
 /// The earliest instant at which this plan could come out differently by itself.
-fn wake(view: &View<'_>) -> Timestamp {
+fn wake(view: &View<'_>, creation: &Creation) -> Timestamp {
     let now = view.input.now;
     let schedule = view.schedule;
     let unready = || view.fleet.occupants().filter(|p| !p.ready);
@@ -227,9 +237,18 @@ fn wake(view: &View<'_>) -> Timestamp {
     let patience = slow.chain(troubled);
     let retry = view.input.recent.setbacks.iter().map(|s| s.retry_at);
     let refused = view.input.webinar.refused_since;
+    // What is created later than this can't be expected by the start.
+    let too_late = after(
+        before(schedule.start, view.settle()),
+        SignedDuration::from_secs(1),
+    );
+    let too_late = view.input.orders.suspend.then_some(too_late);
     [schedule.start, schedule.end, schedule.release]
         .into_iter()
         .chain(view.waves.next_after(now))
+        .chain(creation.coming.iter().map(|(slot, _)| view.waves.due(*slot)))
+        .chain(floor(&view.input.orders, now).map(|floor| floor.until))
+        .chain(too_late)
         .chain(patience)
         .chain(retry)
         .chain(refused.and_then(|since| conditions::refused_wake(Some(since), now)))

@@ -24,6 +24,8 @@ pub(crate) struct View<'a> {
     pub(crate) capacity: &'a Capacity,
     pub(crate) fleet: &'a Fleet<'a>,
     pub(crate) waves: &'a Waves,
+    /// Slots there must be: those of the waves, and the relays of an override.
+    pub(crate) planned: Counts,
     pub(crate) schedule: &'a Schedule,
 }
 
@@ -61,16 +63,15 @@ impl View<'_> {
 
     /// Planned slots whose pods are Ready.
     pub(crate) fn ready_pods(&self) -> u32 {
-        let target = self.waves.target();
         self.fleet
             .occupants()
-            .filter(|p| p.ready && p.slot.index < target.of(p.slot.role))
+            .filter(|p| p.ready && p.slot.index < self.planned.of(p.slot.role))
             .count() as u32
     }
 
     /// `1,180 of 1,242 pods are Ready`, to be continued.
     pub(crate) fn pods_are_ready(&self) -> String {
-        match (self.ready_pods(), self.waves.target().total()) {
+        match (self.ready_pods(), self.planned.total()) {
             (0, 1) => "The only pod is not Ready".to_owned(),
             (_, 1) => "The only pod is Ready".to_owned(),
             (ready, planned) => format!("{} of {} pods are Ready", grouped(ready), grouped(planned)),

@@ -8,7 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use webinar_plan::{
-    Class, ConditionType, Counts, Parent, Phase, Plan, Role, Shape, Sizing, Slot, Spec, Tier, plan, servable,
+    Class, ConditionType, Counts, Floor, Parent, Phase, Plan, Role, Shape, Sizing, Slot, Spec, Tier, plan,
+    servable,
 };
 use world::{World, at, class, secs, sizing, spec};
 
@@ -260,6 +261,8 @@ enum Accident {
     Start(i64),
     Duration(i64),
     Overrun(i64),
+    Suspend(bool),
+    Override(u32, i64),
 }
 
 fn losses() -> impl Strategy<Value = Accident> {
@@ -281,6 +284,8 @@ fn edits() -> impl Strategy<Value = Accident> {
         1 => (-7200..14_400_i64).prop_map(Accident::Start),
         1 => (60..10_000_i64).prop_map(Accident::Duration),
         1 => (0..10_000_i64).prop_map(Accident::Overrun),
+        1 => any::<bool>().prop_map(Accident::Suspend),
+        1 => (1..400_u32, 1..7200_i64).prop_map(|(n, s)| Accident::Override(n, s)),
     ]
 }
 
@@ -321,6 +326,14 @@ fn happen(world: &mut World, accident: &Accident) {
         Accident::Start(offset) => world.spec.start = Some(at(START) + secs(*offset)),
         Accident::Duration(n) => world.spec.duration = secs(*n),
         Accident::Overrun(n) => world.spec.overrun = Some(secs(*n)),
+        Accident::Override(relays, seconds) => {
+            world.orders.floor = Some(Floor {
+                relays: *relays,
+                reason: "war room".to_owned(),
+                until: world.now + secs(*seconds),
+            });
+        }
+        Accident::Suspend(is) => world.orders.suspend = *is,
     }
 }
 
@@ -330,6 +343,7 @@ struct Watch {
     phase: Option<Phase>,
     run: u32,
     desired: u32,
+    overridden: bool,
 }
 
 impl Watch {
@@ -339,6 +353,7 @@ impl Watch {
         Self::creates_only_what_it_may(world, plan);
         Self::feeds_within_limits(world, plan);
         Self::speaks_in_sentences(plan);
+        Self::does_nothing_while_suspended(world, plan);
         let status = &plan.status;
         if status.run != self.run {
             assert!(
@@ -351,12 +366,14 @@ impl Watch {
         }
         if status.phase.is_some_and(Phase::holds_capacity) {
             let desired = status.pools.iter().map(|p| p.desired).sum();
+            // What an override asked for is no longer asked for when it is over.
             assert!(
-                desired >= self.desired,
+                desired >= self.desired || self.overridden,
                 "target fell from {} to {desired}",
                 self.desired
             );
             self.desired = desired;
+            self.overridden = world.orders.floor.as_ref().is_some_and(|f| world.now < f.until);
         }
         self.phase = status.phase;
     }
@@ -375,6 +392,7 @@ impl Watch {
                 let waits = world.spec.start != accepted;
                 assert!(wake.is_none() || waits || world.pods().next().is_some());
             }
+            Phase::Scheduled if world.orders.suspend => assert!(wake.is_some()),
             Phase::Scheduled => {
                 assert_eq!(wake, plan.status.schedule.as_ref().map(|s| s.ramp));
             }
@@ -449,6 +467,15 @@ impl Watch {
                 assert!(exists(Slot::new(Role::Mid, mid)), "{} has no parent", new.slot);
                 assert!(!new.fallbacks.contains(&mid));
             }
+        }
+    }
+
+    fn does_nothing_while_suspended(world: &World, plan: &Plan) {
+        if world.orders.suspend {
+            assert!(plan.create.is_empty() && plan.cordon.is_empty() && plan.delete.is_empty());
+            assert!(plan.forget.is_empty() && plan.fixtures.is_none());
+            let begun = world.memory.as_ref().map(|m| (m.run, m.finished_at));
+            assert_eq!(plan.memory.as_ref().map(|m| (m.run, m.finished_at)), begun);
         }
     }
 
@@ -533,6 +560,7 @@ proptest! {
         // Everything ends: the last run at the latest a start, a duration and an overrun from here.
         world.room = usize::MAX;
         world.quota = usize::MAX;
+        world.orders.suspend = false;
         let end = world.now + SignedDuration::from_hours(48);
         world.run_until(end, |w, p| watch.see(w, p));
         let phase = world.phase();

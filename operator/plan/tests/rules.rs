@@ -4,7 +4,7 @@ mod world;
 
 use jiff::SignedDuration;
 use webinar_plan::{
-    ClassFinding, Condition, ConditionType, Input, Parent, Phase, Plan, Pod, Reason, Role, Setback,
+    ClassFinding, Condition, ConditionType, Floor, Input, Parent, Phase, Plan, Pod, Reason, Role, Setback,
     SetbackKind, Slot, Tier, Truth, plan,
 };
 use world::{World, at, class, secs, spec};
@@ -377,4 +377,69 @@ fn zone_names_give_each_slot_a_zone_and_a_mid_of_its_own() {
             assert_eq!(mid % 3, new.slot.index % 3);
         }
     }
+}
+
+#[test]
+fn a_suspended_run_keeps_what_stands_and_its_drains_begin_again() {
+    let mut world = world_at(Tier::K10, 10_800);
+    assert_eq!(world.phase(), Some(Phase::Draining));
+    world.orders.suspend = true;
+    world.run_until(world.now + SignedDuration::from_hours(1), |_, _| {});
+    let held = world.plan();
+    assert!(held.delete.is_empty() && held.fixtures.is_none() && held.forget.is_empty());
+    let ready = said(&held, ConditionType::Ready);
+    assert_eq!((ready.truth, ready.reason), (Truth::True, Reason::Suspended));
+    world.orders.suspend = false;
+    let resumed = world.now;
+    world.run_until(resumed + secs(599), |_, _| {});
+    assert_eq!(world.alive(Role::Relay), 15);
+    world.run_until(resumed + secs(600), |_, _| {});
+    assert_eq!(world.alive(Role::Relay), 0);
+}
+
+#[test]
+fn a_refusal_is_told_even_while_suspended() {
+    let mut world = world_at(Tier::K10, -60);
+    world.orders.suspend = true;
+    world.spec.tier = Tier::M1;
+    world.spec.max_tier = Tier::M1;
+    let mut input = world.input();
+    input.class.as_mut().unwrap().max_tier = Tier::K100;
+    let plan = plan(&input);
+    let ready = said(&plan, ConditionType::Ready);
+    assert_eq!(
+        (ready.truth, ready.reason),
+        (Truth::False, Reason::TierNotAllowed)
+    );
+    assert!(plan.create.is_empty());
+}
+
+#[test]
+fn an_override_never_lowers_and_ends_at_its_instant() {
+    let mut world = world_at(Tier::K10, 60);
+    let mut order = Floor {
+        relays: 5,
+        reason: "all hands.".to_owned(),
+        until: world.now + secs(100),
+    };
+    world.orders.floor = Some(order.clone());
+    let plan = world.plan();
+    assert!(plan.create.is_empty() && plan.cordon.is_empty() && plan.delete.is_empty());
+    assert_eq!(plan.next_wake, Some(order.until));
+    order.relays = 20;
+    world.orders.floor = Some(order.clone());
+    assert_eq!(world.plan().create.len(), 5);
+    world.reconcile(|_, _| {});
+    let plan = world.run_until(order.until, |_, _| {});
+    assert!(plan.delete.is_empty() && plan.cordon.is_empty());
+    assert_eq!(world.alive(Role::Relay), 20);
+    // Within `maxPods`, whatever is asked for.
+    let mut input = world_at(Tier::K10, 60).input();
+    input.class.as_mut().unwrap().sizing.max_pods = 30;
+    input.orders.floor = Some(Floor {
+        relays: 4000,
+        until: input.now + secs(1),
+        ..order
+    });
+    assert_eq!(webinar_plan::plan(&input).create.len(), 30 - 17);
 }

@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
-use webinar_plan::{ClassFinding, ConditionType, Plan, Reason, Role, Slot, Spec, Tier, Truth};
+use webinar_plan::{ClassFinding, ConditionType, Floor, Plan, Reason, Role, Slot, Spec, Tier, Truth};
 use world::{World, at, class, spec};
 
 #[derive(Deserialize)]
@@ -118,6 +118,15 @@ fn happen(world: &mut World, line: &str, cpus: u64) {
         }
         ["edit", "startTime", to] => world.spec.start = Some(at(to)),
         ["edit", "duration", to] => world.spec.duration = to.parse().expect("a duration"),
+        ["edit", "suspend", to] => world.orders.suspend = to.parse().expect("true or false"),
+        ["edit", "override", relays, "until", until] => {
+            world.orders.floor = Some(Floor {
+                relays: relays.parse().expect("a number"),
+                reason: "the board watches".to_owned(),
+                until: at(until),
+            });
+        }
+        ["remove", "override"] => world.orders.floor = None,
         ["nodes", "have", "room", "for", "all"] => world.room = usize::MAX,
         ["nodes", "have", "room", "for", pods, "pods"] => world.room = pods.parse().expect("a number"),
         ["quota", "allows", pods, "pods"] => world.quota = pods.parse().expect("a number"),
@@ -330,6 +339,9 @@ stories! {
     million_in_waves,
     next_run_after_a_new_start,
     no_room_for_every_pod,
+    override_while_live,
+    override_before_the_ramp,
+    override_beyond_what_is_possible,
     overrun_and_drain,
     pods_lost_while_armed,
     quota_is_short,
@@ -339,6 +351,10 @@ stories! {
     shortened_while_live,
     slow_pods,
     start_moved_while_live,
+    suspended_before_the_ramp,
+    suspended_through_the_start,
+    suspended_while_draining,
+    suspended_while_live,
     unknown_class,
     weeks_ahead,
 }

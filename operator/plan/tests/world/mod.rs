@@ -8,8 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use webinar_plan::{
-    Class, ClassFinding, ConditionType, Cpu, Input, Live, Memory, Phase, Plan, Pod, PodTrouble, Ramp, Reason,
-    Recent, Role, Setback, SetbackKind, Settle, Sizing, Slot, Spec, Tier, Truth, Webinar, Zones, plan,
+    Class, ClassFinding, ConditionType, Cpu, Input, Live, Memory, Orders, Phase, Plan, Pod, PodTrouble, Ramp,
+    Reason, Recent, Role, Setback, SetbackKind, Settle, Sizing, Slot, Spec, Tier, Truth, Webinar, Zones,
+    plan,
 };
 
 /// How long the model may take to come to rest at one instant.
@@ -110,6 +111,7 @@ pub struct World {
     pub now: Timestamp,
     pub webinar: Webinar,
     pub spec: Spec,
+    pub orders: Orders,
     /// The class as it stands today.
     pub class: Result<Class, ClassFinding>,
     pub memory: Option<Memory>,
@@ -139,6 +141,7 @@ impl World {
                 refused_since: None,
             },
             spec,
+            orders: Orders::default(),
             class: Ok(class),
             memory: None,
             remembered: Vec::new(),
@@ -159,6 +162,7 @@ impl World {
             now: self.now,
             webinar: self.webinar.clone(),
             spec: self.spec.clone(),
+            orders: self.orders.clone(),
             class: match &self.pinned {
                 Some(class) if active => Ok(class.clone()),
                 _ => self.class.clone(),

@@ -1,0 +1,63 @@
+//! Suspended: everything is judged, nothing is done.
+
+use jiff::Timestamp;
+
+use crate::input::{Input, Memory};
+use crate::output::{Condition, ConditionType, Plan, Status, Truth};
+use crate::phase::Phase;
+use crate::reason::Reason;
+
+/// Takes note of when a run is suspended and when it goes on.
+pub(crate) fn note_suspension(memory: &mut Memory, suspend: bool, now: Timestamp) {
+    if suspend {
+        memory.suspended_since.get_or_insert(now);
+    } else if memory.suspended_since.take().is_some() {
+        memory.resumed_at = Some(now);
+    }
+}
+
+/// The same plan with nothing to do. What stands beside the pods stays as it is.
+pub(crate) fn idle(plan: Plan) -> Plan {
+    Plan {
+        forget: Vec::new(),
+        fixtures: None,
+        create: Vec::new(),
+        cordon: Vec::new(),
+        delete: Vec::new(),
+        ..plan
+    }
+}
+
+/// The same plan with nothing to do, and `Ready` that says so. A refusal is told before it, and what is said
+/// of seats at risk is what holds if the run goes on now.
+pub(crate) fn suspended(plan: Plan) -> Plan {
+    let mut plan = idle(plan);
+    let conditions = &mut plan.status.conditions;
+    let at = |kind| move |c: &&mut Condition| c.kind == kind;
+    if let Some(ready) = conditions.iter_mut().find(at(ConditionType::Ready))
+        && (ready.truth == Truth::True || ready.reason == Reason::CapacityAtRisk)
+    {
+        ready.message = format!(
+            "Suspended: nothing is created, cordoned or deleted until `suspend` is false. The plan that is held back: {}",
+            ready.message
+        );
+        (ready.truth, ready.reason) = (Truth::True, Reason::Suspended);
+    }
+    plan
+}
+
+/// What a run that was to begin now would be like; it is not begun.
+pub(crate) fn unopened(opened: Plan, input: &Input, last_run: u32) -> Plan {
+    let status = Status {
+        phase: Some(Phase::Scheduled),
+        run: last_run,
+        pools: Vec::new(),
+        entry_relays: Vec::new(),
+        ..opened.status.clone()
+    };
+    Plan {
+        memory: input.memory.clone(),
+        status,
+        ..opened
+    }
+}
