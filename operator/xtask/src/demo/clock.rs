@@ -16,11 +16,11 @@ pub(super) fn time_of_day(time: Timestamp) -> String {
     time.strftime("%H:%M:%SZ").to_string()
 }
 
-/// How far a time is from the start: `T-2:05` before it, `T+0:03` after it.
+/// How far a time is from the start, in whole seconds: `T-2:05` before it, `T+0:03` after it.
 pub(super) fn countdown(time: Timestamp, start: Timestamp) -> String {
-    let seconds = time.duration_since(start).as_secs_f64().floor();
-    let sign = if seconds < 0.0 { '-' } else { '+' };
-    format!("T{sign}{}", minutes(SignedDuration::from_secs_f64(seconds.abs())))
+    let distance = time.duration_since(start);
+    let sign = if distance.is_negative() { '-' } else { '+' };
+    format!("T{sign}{}", minutes(distance.abs()))
 }
 
 /// Minutes and seconds, such as `2:05`.
@@ -36,9 +36,9 @@ mod tests {
     #[test]
     fn times_are_told_from_the_start() {
         let start: Timestamp = "2026-03-01T17:00:00Z".parse().expect("a time");
-        let at = |seconds| countdown(start + SignedDuration::from_millis(seconds), start);
+        let at = |millis| countdown(start + SignedDuration::from_millis(millis), start);
         assert_eq!(at(-125_000), "T-2:05");
-        assert_eq!(at(-100), "T-0:01");
+        assert_eq!(at(-1_100), "T-0:01");
         assert_eq!(at(0), "T+0:00");
         assert_eq!(at(3_999), "T+0:03");
         assert_eq!(time_of_day(start), "17:00:00Z");

@@ -41,7 +41,14 @@ impl Fleet {
     }
 
     fn note(&mut self, pod: &Pod, listed: bool) {
-        let Some(member) = member(pod) else { return };
+        let Some(mut member) = member(pod) else { return };
+        let name = pod.name_any();
+        // A pod's name is never used again. One that is still Ready has been since it first was, even when a simulated
+        // kubelet reports it a second time with a new time.
+        let known = self.members.get(&name).and_then(|known| known.ready);
+        member.ready = member
+            .ready
+            .map(|ready| known.map_or(ready, |known| ready.min(known)));
         self.first_create = Some(
             self.first_create
                 .map_or(member.created, |t| t.min(member.created)),
@@ -51,7 +58,7 @@ impl Fleet {
         } else {
             &mut self.members
         };
-        members.insert(pod.name_any(), member);
+        members.insert(name, member);
     }
 
     /// When the first pod ever was created.
@@ -194,6 +201,15 @@ pub(super) mod tests {
         assert_eq!((fleet.created().relay, fleet.ready().relay), (1, 0));
         fleet.saw(Event::Delete(going));
         assert_eq!(fleet.created().total(), 0);
+    }
+
+    #[test]
+    fn a_pod_is_ready_since_it_first_was() {
+        let mut fleet = fleet(&[("relay-0", 1, Some(5)), ("relay-0", 1, Some(9))]);
+        assert_eq!(fleet.ready_before(at(6)).relay, 1);
+        fleet.saw(Event::Apply(pod("relay-0", 1, None)));
+        fleet.saw(Event::Apply(pod("relay-0", 1, Some(12))));
+        assert_eq!(fleet.ready_before(at(12)).relay, 0);
     }
 
     #[test]

@@ -18,6 +18,9 @@ use super::progress::{Progress, View};
 use super::screen::Screen;
 use super::stage::Stage;
 
+const READY: &str = "Ready";
+const AT_RISK: &str = "CapacityAtRisk";
+
 const TICK: Duration = Duration::from_secs(1);
 
 /// How much later than promised the operator may say that the event is live, or over.
@@ -39,8 +42,10 @@ pub(super) struct Story {
 }
 
 /// The fleet at the start.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct AtStart {
+    /// Pods that existed.
+    pub(super) created: Counts,
     /// Pods that had become Ready before it.
     pub(super) ready: Counts,
     /// Since when every seat was there, if so.
@@ -127,16 +132,18 @@ impl Story {
         if before.schedule.is_none() {
             lines.extend(self.schedule());
         }
-        if before.phase != self.status.phase {
-            lines.push(self.news(now, &self.phase_name(), "Ready"));
+        let phase_is_new = before.phase != self.status.phase;
+        if phase_is_new {
+            lines.push(self.news(now, &self.phase_name(), self.message(READY)));
         }
-        if at_risk(&before) != at_risk(&self.status) {
+        let risk = self.message(AT_RISK);
+        if at_risk(&before) != at_risk(&self.status) && !(phase_is_new && risk == self.message(READY)) {
             let state = if at_risk(&self.status) {
                 "at risk"
             } else {
                 "on plan"
             };
-            lines.push(self.news(now, state, "CapacityAtRisk"));
+            lines.push(self.news(now, state, risk));
         }
         lines
     }
@@ -162,12 +169,16 @@ impl Story {
         Some(line)
     }
 
-    /// A line about a change, with the message of the condition that explains it.
-    fn news(&self, now: Timestamp, state: &str, condition: &str) -> String {
-        let conditions = &self.status.conditions;
-        let message = conditions.iter().find(|c| c.type_ == condition);
-        let message = message.map_or("", |c| c.message.as_str());
+    /// A line about a change.
+    fn news(&self, now: Timestamp, state: &str, message: &str) -> String {
         format!("▸ {:<7} {state}: {message}", countdown(now, self.start))
+    }
+
+    /// What a condition says.
+    fn message(&self, condition: &str) -> &str {
+        let conditions = &self.status.conditions;
+        let found = conditions.iter().find(|c| c.type_ == condition);
+        found.map_or("", |c| c.message.as_str())
     }
 
     fn phase_name(&self) -> String {
@@ -177,6 +188,7 @@ impl Story {
     fn look_back(&self, stage: &Stage) -> AtStart {
         let full_since = self.fleet.complete_since(stage.plan.needed());
         AtStart {
+            created: self.fleet.created(),
             ready: self.fleet.ready_before(self.start),
             full_since: full_since.filter(|since| *since < self.start),
         }
@@ -218,5 +230,5 @@ impl Story {
 
 fn at_risk(status: &WebinarStatus) -> bool {
     let mut conditions = status.conditions.iter();
-    conditions.any(|c| c.type_ == "CapacityAtRisk" && c.status == "True")
+    conditions.any(|c| c.type_ == AT_RISK && c.status == "True")
 }

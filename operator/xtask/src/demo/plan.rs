@@ -106,8 +106,8 @@ impl Plan {
             settle: _,
         } = &self.ramp;
         format!(
-            "times are shortened: waves of {wave_size} every {wave_interval} (default {}), {} to settle (default {}), \
-             ready {} before the start",
+            "times are shortened: waves of {wave_size} every {wave_interval}, not {}; {} to settle, not {}; \
+             ready {} ahead",
             usual.wave_interval,
             settle(&self.ramp),
             settle(&usual),

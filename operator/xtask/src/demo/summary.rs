@@ -1,9 +1,11 @@
 //! What came out of it, for people and as JSON.
 
 use serde::Serialize;
+use webinar_api::Outcome;
 use webinar_testbed::Usage;
 use webinar_testbed::audit::Writes as Counted;
 
+use super::clock::time_of_day;
 use super::counts::{Counts, grouped};
 use super::follow::{AtStart, Story};
 use super::plan::Plan;
@@ -13,7 +15,7 @@ use super::plan::Plan;
 #[serde(rename_all = "camelCase")]
 pub(super) struct Summary {
     tier: &'static str,
-    /// Pods that had become Ready before the start.
+    /// Pods at the start.
     pods: Pods,
     /// Seats that the status told of before the start, but no more than the Ready pods can stand for.
     seats_ready_before_start: usize,
@@ -24,9 +26,14 @@ pub(super) struct Summary {
     writes: Writes,
     operator: Operator,
     #[serde(skip)]
+    pods_ready_before_start: usize,
+    #[serde(skip)]
     attendees: usize,
     #[serde(skip)]
     refused: usize,
+    /// What the status says of a run that is over.
+    #[serde(skip)]
+    outcome: Option<Outcome>,
 }
 
 #[derive(Debug, Serialize)]
@@ -57,19 +64,20 @@ struct Operator {
 impl Summary {
     /// Draws it up.
     pub(super) fn new(plan: &Plan, story: &Story, writes: Counted, usage: Usage) -> Self {
-        let AtStart { ready, full_since } = story.at_start.unwrap_or(AtStart {
-            ready: Counts::default(),
-            full_since: None,
-        });
+        let AtStart {
+            created,
+            ready,
+            full_since,
+        } = story.at_start.unwrap_or_default();
         let told = usize::try_from(story.seats_before_start).unwrap_or(0);
         let first = story.fleet.first_create();
         let whole = story.whole_since;
         Self {
             tier: plan.tier.as_str(),
             pods: Pods {
-                sfu: ready.sfu,
-                mid: ready.mid,
-                relay: ready.relay,
+                sfu: created.sfu,
+                mid: created.mid,
+                relay: created.relay,
             },
             seats_ready_before_start: told.min(plan.seats(ready)),
             ready_lead_seconds: full_since.map(|since| story.start.duration_since(since).as_secs()),
@@ -88,8 +96,10 @@ impl Summary {
                 peak_memory_bytes: usage.peak_rss,
                 cpu_seconds: (usage.cpu_seconds * 100.0).round() / 100.0,
             },
+            pods_ready_before_start: ready.total(),
             attendees: plan.tier.attendees() as usize,
             refused: writes.refused,
+            outcome: story.status.outcome.clone(),
         }
     }
 
@@ -125,7 +135,14 @@ impl Summary {
         } = self.writes;
         let rows = [
             ("full before start", seconds(self.ready_lead_seconds)),
-            ("pods at the start", Counts { sfu, mid, relay }.to_string()),
+            (
+                "pods at the start",
+                format!(
+                    "{}; {} of them Ready before it",
+                    Counts { sfu, mid, relay },
+                    grouped(self.pods_ready_before_start)
+                ),
+            ),
             (
                 "first create to all Ready",
                 seconds(self.first_create_to_all_ready_seconds),
@@ -148,8 +165,20 @@ impl Summary {
                 ),
             ),
         ];
-        let rows = rows.map(|(name, value)| format!("  {name:<26} {value}"));
-        format!("{seats}\n{}", rows.join("\n"))
+        let outcome = self
+            .outcome
+            .as_ref()
+            .map(|outcome| ("outcome in the status", sentence(outcome)));
+        let rows = rows.into_iter().chain(outcome);
+        let rows = rows.map(|(name, value)| format!("\n  {name:<26} {value}"));
+        seats + &rows.collect::<String>()
+    }
+}
+
+fn sentence(outcome: &Outcome) -> String {
+    match (&outcome.ready_time, outcome.ready_lead_seconds) {
+        (Some(time), Some(lead)) => format!("Ready at {}, {lead} s before the start", time_of_day(time.0)),
+        _ => "never Ready as a whole".to_owned(),
     }
 }
 
@@ -176,6 +205,7 @@ mod tests {
         story.fleet = fleet(&[("sfu-0", 100, Some(106))]);
         story.seats_before_start = told;
         story.at_start = Some(AtStart {
+            created: READY,
             ready,
             full_since: Some(story.start - SignedDuration::from_secs(60)),
         });
@@ -239,7 +269,7 @@ mod tests {
         let wanted = "\
 ✓ 1,000,000 of 1,000,000 seats were Ready before the start
   full before start          60 s
-  pods at the start          3 SFUs, 27 mids, 1,212 relays
+  pods at the start          3 SFUs, 27 mids, 1,212 relays; 1,242 of them Ready before it
   first create to all Ready  81 s
   API writes                 1,256 create, 1 update, 2 patch, 3 delete, 4 status, 5 events, 6 refused
   operator                   50 MiB of memory at most, 4.6 s of CPU time (unoptimised build)";

@@ -43,6 +43,10 @@ fn install() -> Result<()> {
     eprintln!("building cargo-deny {VERSION} (about 2 min the first time) …");
     // Unoptimised: it runs for three seconds, and its release profile (one codegen unit, fat LTO) builds for longer.
     let mut command = cargo(["install", "--quiet", "--locked", "--debug", "--version", VERSION]);
-    command.arg("--root").arg(directory()).arg("cargo-deny");
+    command
+        .arg("--root")
+        .arg(directory())
+        .arg("cargo-deny")
+        .env("CARGO_PROFILE_DEV_DEBUG", "0");
     run(command)
 }

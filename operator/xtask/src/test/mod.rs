@@ -8,6 +8,7 @@ mod targets;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
+use clap::ValueEnum as _;
 use webinar_testbed::wait::Stopwatch;
 
 use part::Part;
@@ -17,7 +18,7 @@ use report::{Outcome, Row};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Only these parts; repeat it for several.
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, value_name = "PART")]
     only: Vec<Part>,
 }
 
@@ -27,7 +28,7 @@ pub(crate) struct Args {
 /// When a part failed, naming it.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let mut rows: Vec<Row> = Vec::new();
-    for part in Part::ALL {
+    for &part in Part::value_variants() {
         if !args.only.is_empty() && !args.only.contains(&part) {
             continue;
         }
@@ -39,10 +40,10 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         });
     }
     eprint!("\n{}", report::table(&rows));
-    let failed: Vec<&str> = rows
+    let failed: Vec<String> = rows
         .iter()
         .filter(|row| row.outcome == Outcome::Failed)
-        .map(|row| row.part.name())
+        .map(|row| row.part.to_string())
         .collect();
     if !failed.is_empty() {
         bail!("failed: {}", failed.join(", "));
@@ -51,7 +52,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 }
 
 fn play(part: Part) -> Row {
-    eprintln!("\n── {}: {}", part.name(), part.what());
+    eprintln!("\n── {part}: {}", part.what());
     let stopwatch = Stopwatch::start();
     let outcome = match part.run() {
         Ok(()) => Outcome::Passed,

@@ -1,73 +1,54 @@
 //! The parts, in their order: what takes a moment first, what takes minutes last.
 
+use std::fmt;
+
 use anyhow::{Context, Result};
 use clap::ValueEnum;
+use clap::builder::PossibleValue;
 use webinar_testbed::tools::{Tool, Tools};
 
 use super::{deny, targets};
 use crate::commands::{cargo, run};
 use crate::{generate, tidy};
 
-/// One part of the test.
+/// One part of the test. They run in this order and one after the other: each keeps every core busy while it compiles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Part {
     /// Source is formatted.
     Fmt,
     /// No lint warns.
     Clippy,
-    /// The project's own rules hold.
+    /// The project's own rules for its files.
     Tidy,
     /// Generated files are as they would be written.
     Drift,
     /// Licences, bans and sources of dependencies.
     Deny,
-    /// Unit and property tests, and examples in documentation.
+    /// Unit, property and documentation tests.
     Unit,
-    /// The programs of the local control plane are there.
+    /// The programs of the local control plane.
     Tools,
     /// Tests on the real control plane.
     Cluster,
 }
 
-impl Part {
-    /// All of them, in the order in which they run. One after the other: each keeps every core busy as long as it compiles.
-    pub(super) const ALL: [Self; 8] = [
-        Self::Fmt,
-        Self::Clippy,
-        Self::Tidy,
-        Self::Drift,
-        Self::Deny,
-        Self::Unit,
-        Self::Tools,
-        Self::Cluster,
-    ];
-
-    /// As on the command line.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Fmt => "fmt",
-            Self::Clippy => "clippy",
-            Self::Tidy => "tidy",
-            Self::Drift => "drift",
-            Self::Deny => "deny",
-            Self::Unit => "unit",
-            Self::Tools => "tools",
-            Self::Cluster => "cluster",
-        }
+/// As on the command line.
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(
+            self.to_possible_value()
+                .as_ref()
+                .map_or("", PossibleValue::get_name),
+        )
     }
+}
 
+impl Part {
     /// In a few words.
-    pub(super) fn what(self) -> &'static str {
-        match self {
-            Self::Fmt => "source is formatted",
-            Self::Clippy => "no lint warns",
-            Self::Tidy => "the project's own rules",
-            Self::Drift => "generated files",
-            Self::Deny => "licences, bans and sources of dependencies",
-            Self::Unit => "unit, property and documentation tests",
-            Self::Tools => "programs of the local control plane",
-            Self::Cluster => "tests on the real control plane",
-        }
+    pub(super) fn what(self) -> String {
+        let value = self.to_possible_value();
+        let help = value.as_ref().and_then(PossibleValue::get_help);
+        help.map_or_else(String::new, ToString::to_string)
     }
 
     /// Whether it takes no more than seconds (and once a minute, to build its tool).

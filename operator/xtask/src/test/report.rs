@@ -49,7 +49,7 @@ pub(super) fn table(rows: &[Row]) -> String {
         _ = writeln!(text, "{name:<9}{seconds:>9.1}  {outcome}");
     };
     for row in rows {
-        line(row.part.name(), row.seconds, row.outcome.as_str());
+        line(&row.part.to_string(), row.seconds, row.outcome.as_str());
     }
     let all = if rows.iter().all(|row| row.outcome == Outcome::Passed) {
         Outcome::Passed
