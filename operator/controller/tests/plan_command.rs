@@ -1,5 +1,7 @@
 //! `webinar-operator plan`, as people and pipelines use it: the real program, no cluster.
 
+#![allow(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
