@@ -51,6 +51,7 @@ pub(crate) fn validate(webinar: &Webinar, owner: &Owner, seen: &Seen, now: Times
             .collect(),
         pods: seen.pods.iter().filter_map(|p| pod(p)).collect(),
         active_sfu: seen.services.iter().find_map(|s| active_sfu(owner, s)),
+        attendance: plan::Attendance::Unknown,
         recent: plan::Recent::default(),
     };
     Validated { input, pinned }

@@ -34,6 +34,7 @@ pub fn next_run(run: u32, spec: &Spec, schedule: &Schedule, shape: Shape, now: T
         live_since: None,
         draining_since: None,
         finished_at: None,
+        postponed_at: None,
         suspended_since: None,
         resumed_at: None,
     }

@@ -9,9 +9,10 @@ use crate::entry::{budgets, entries};
 use crate::extra::{ceiling, floor, raised};
 use crate::fleet::{Creation, create};
 use crate::input::{Class, Input, Memory, Ramp};
-use crate::output::{Entry, EntryKind, Fixtures, Plan, Pool, Status};
+use crate::output::{Entry, EntryKind, Fixtures, Named, Plan, Pool, Status};
 use crate::phase::Phase;
 use crate::planner::{finished, forgettable, next_start, not_allowed};
+use crate::postpone::{self, goes_on, kept_from, released_at};
 use crate::ramp::Waves;
 use crate::seats::Fleet;
 use crate::slot::Role;
@@ -33,11 +34,12 @@ pub(crate) fn under_way(input: &Input, class: &Class, opened: Memory) -> Plan {
     let waves = waves(class, &schedule, &memory, target);
     let ceiling = ceiling(class, &memory, target);
     let planned = raised(target, floor(&input.orders, input.now), ceiling);
-    let fleet = Fleet::new(&input.pods, memory.run);
+    let takes_back = memory.draining_since.is_none() && !input.orders.suspend;
+    let fleet = Fleet::new(&input.pods, memory.run, takes_back);
     let ready = complete(input, &memory, &capacity, &fleet, target);
     let suspend = input.orders.suspend;
     note_suspension(&mut memory, suspend, input.now);
-    let phase = advance(&mut memory, &schedule, ready, input.now);
+    let phase = advance(&mut memory, &schedule, input, class, ready);
     let view = View {
         input,
         phase,
@@ -66,6 +68,13 @@ fn holding(view: &View<'_>, refusal: Option<&str>) -> Plan {
     let unready_twins = view.fleet.surplus.iter().filter(|p| !p.ready);
     let delete = view.fleet.ended.iter().chain(unready_twins);
     let delete = delete.map(|p| removal(p)).collect();
+    // What a drain took out of its entry point is taken back in when the event goes on.
+    let drained = view.fleet.occupants().filter(|p| p.drain_started.is_some());
+    let uncordon = drained.map(|p| Named {
+        name: p.name.clone(),
+        uid: p.uid.clone(),
+    });
+    let uncordon = uncordon.collect();
     let next_wake = Some(wake(view, &creation));
     let Creation { pods, .. } = creation;
     Plan {
@@ -73,6 +82,7 @@ fn holding(view: &View<'_>, refusal: Option<&str>) -> Plan {
         forget: forgettable(view.input),
         fixtures: Some(fixtures(view)),
         create: pods,
+        uncordon,
         delete,
         next_wake,
         ..Plan::nothing(Status { conditions, ..status })
@@ -118,13 +128,23 @@ fn draining(view: &View<'_>) -> Plan {
 }
 
 fn accept_edit(input: &Input, class: &Class, opened: Memory) -> (Memory, Option<String>) {
-    if opened.draining_since.is_some() {
-        return (opened, None);
-    }
     let capacity = class.capacity(opened.accepted.spec.panelists);
     let schedule = schedule(input, class, &opened);
     let waves = waves(class, &schedule, &opened, target(&capacity, &opened));
     let (memory, refusal) = edit(&opened, &input.spec, class, &waves, &schedule, input.now);
+    if opened.draining_since.is_some() {
+        // As written: that an edit was seen now must not count as an extension.
+        return if goes_on(&opened, &memory, &boundaries(input, class, &memory), input.now) {
+            let held = Memory {
+                draining_since: None,
+                postponed_at: None,
+                ..memory
+            };
+            (held, None)
+        } else {
+            (opened, None)
+        };
+    }
     let told = refusal.map(|why| {
         let accepted = opened.accepted.spec.tier;
         format!(
@@ -136,15 +156,22 @@ fn accept_edit(input: &Input, class: &Class, opened: Memory) -> (Memory, Option<
 }
 
 /// Moves the run through every boundary that has passed, and says where it stands.
-fn advance(memory: &mut Memory, schedule: &Schedule, complete: bool, now: Timestamp) -> Phase {
+fn advance(memory: &mut Memory, schedule: &Schedule, input: &Input, class: &Class, complete: bool) -> Phase {
+    let now = input.now;
     if complete && memory.draining_since.is_none() {
         memory.ready_at.get_or_insert(now);
     }
     if now >= schedule.start && memory.draining_since.is_none() {
         memory.live_since.get_or_insert(now);
     }
-    let may_drain = memory.suspended_since.is_none();
-    if may_drain && memory.live_since.is_some() && now >= schedule.release {
+    if memory.draining_since.is_none() {
+        postpone::note(memory, schedule, now);
+    }
+    let release = match memory.live_since {
+        Some(_) => Some(schedule.release),
+        None => released_at(memory, class, input.attendance),
+    };
+    if memory.suspended_since.is_none() && release.is_some_and(|t| now >= t) {
         memory.draining_since.get_or_insert(now);
     }
     if memory.draining_since.is_some() {
@@ -167,13 +194,17 @@ fn target(capacity: &Capacity, memory: &Memory) -> Counts {
 /// The boundaries of a run. They never end before the instant the last edit was seen: who is watching is
 /// not cut off by a slip of the pen.
 pub(crate) fn schedule(input: &Input, class: &Class, memory: &Memory) -> Schedule {
+    boundaries(input, class, memory).ending_not_before(memory.accepted.since)
+}
+
+/// The boundaries of a run as its spec has them.
+fn boundaries(input: &Input, class: &Class, memory: &Memory) -> Schedule {
     let accepted = &memory.accepted;
     let capacity = class.capacity(accepted.spec.panelists);
     let pods = target(&capacity, memory).total();
     let start = Some(accepted.start);
     let key = input.webinar.key();
     Schedule::new(&key, &accepted.spec, class, pods, input.webinar.created, start)
-        .ending_not_before(accepted.since)
 }
 
 fn waves(class: &Class, schedule: &Schedule, memory: &Memory, target: Counts) -> Waves {
@@ -248,6 +279,8 @@ fn wake(view: &View<'_>, creation: &Creation) -> Timestamp {
         .chain(view.waves.next_after(now))
         .chain(creation.coming.iter().map(|(slot, _)| view.waves.due(*slot)))
         .chain(floor(&view.input.orders, now).map(|floor| floor.until))
+        .chain(released_at(view.memory, view.class, view.input.attendance))
+        .chain([kept_from(schedule)])
         .chain(too_late)
         .chain(patience)
         .chain(retry)

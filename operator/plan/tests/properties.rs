@@ -473,7 +473,7 @@ impl Watch {
     fn does_nothing_while_suspended(world: &World, plan: &Plan) {
         if world.orders.suspend {
             assert!(plan.create.is_empty() && plan.cordon.is_empty() && plan.delete.is_empty());
-            assert!(plan.forget.is_empty() && plan.fixtures.is_none());
+            assert!(plan.uncordon.is_empty() && plan.forget.is_empty() && plan.fixtures.is_none());
             let begun = world.memory.as_ref().map(|m| (m.run, m.finished_at));
             assert_eq!(plan.memory.as_ref().map(|m| (m.run, m.finished_at)), begun);
         }

@@ -443,3 +443,58 @@ fn an_override_never_lowers_and_ends_at_its_instant() {
     });
     assert_eq!(webinar_plan::plan(&input).create.len(), 30 - 17);
 }
+
+#[test]
+fn an_edit_that_does_not_extend_the_event_leaves_its_drain_alone() {
+    let world = world_at(Tier::K10, 10_800);
+    assert_eq!(world.phase(), Some(Phase::Draining));
+    let edited = |edit: fn(&mut World)| {
+        let mut world = world.clone();
+        edit(&mut world);
+        world.plan()
+    };
+    for plan in [
+        edited(|w| w.spec.duration = SignedDuration::from_mins(50)),
+        edited(|w| w.spec.tier = Tier::K50),
+        edited(|w| w.spec.start = Some(w.now + secs(1))),
+    ] {
+        assert_eq!(plan.status.phase, Some(Phase::Draining));
+        assert!(plan.uncordon.is_empty() && plan.create.is_empty());
+    }
+    let plan = edited(|w| w.spec.duration = SignedDuration::from_mins(600));
+    assert_eq!(plan.status.phase, Some(Phase::Live));
+    assert_eq!(
+        (plan.uncordon.len(), plan.cordon.len(), plan.delete.len()),
+        (15, 0, 0)
+    );
+    assert_eq!(said(&plan, ConditionType::CapacityReady).truth, Truth::True);
+}
+
+#[test]
+fn a_fleet_is_kept_for_a_ramp_within_half_an_hour_and_for_the_overrun_at_most() {
+    let world = world_at(Tier::K10, -600);
+    let ramp = world.plan().status.schedule.unwrap().ramp;
+    // Half an hour from now is further than twice the lead of 878 seconds.
+    let to_near = SignedDuration::from_mins(30) + world.now.duration_since(ramp);
+    let moved = |by: SignedDuration| {
+        let mut world = world.clone();
+        world.spec.start = Some(at(START) + by);
+        world.reconcile(|_, _| {});
+        world
+    };
+    assert_eq!(moved(to_near).memory.unwrap().postponed_at, None);
+    let mut far = moved(to_near + secs(1));
+    assert_eq!(far.memory.as_ref().unwrap().postponed_at, Some(far.now));
+    // A second later it is near.
+    assert_eq!(far.plan().next_wake, Some(far.now + secs(1)));
+    far.run_until(far.now + secs(1), |_, _| {});
+    assert_eq!(far.memory.as_ref().unwrap().postponed_at, None);
+
+    let mut far = moved(SignedDuration::from_hours(24));
+    let until = far.now + SignedDuration::from_hours(2);
+    far.run_until(until - secs(1), |_, _| {});
+    assert_eq!(far.phase(), Some(Phase::Armed));
+    assert_eq!(far.plan().next_wake, Some(until));
+    far.run_until(until, |_, _| {});
+    assert_eq!(far.phase(), Some(Phase::Draining));
+}

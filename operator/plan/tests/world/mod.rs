@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use webinar_plan::{
-    Class, ClassFinding, ConditionType, Cpu, Input, Live, Memory, Orders, Phase, Plan, Pod, PodTrouble, Ramp,
-    Reason, Recent, Role, Setback, SetbackKind, Settle, Sizing, Slot, Spec, Tier, Truth, Webinar, Zones,
-    plan,
+    Attendance, Class, ClassFinding, ConditionType, Cpu, Input, Live, Memory, Orders, Phase, Plan, Pod,
+    PodTrouble, Ramp, Reason, Recent, Role, Setback, SetbackKind, Settle, Sizing, Slot, Spec, Tier, Truth,
+    Webinar, Zones, plan,
 };
 
 /// How long the model may take to come to rest at one instant.
@@ -171,6 +171,7 @@ impl World {
             remembered_runs: self.remembered.clone(),
             pods: self.pods().cloned().collect(),
             active_sfu: None,
+            attendance: Attendance::Unknown,
             recent: self.recent.clone(),
         }
     }
@@ -234,6 +235,11 @@ impl World {
             let pod = self.by_uid(&drain.uid);
             pod.accepting = false;
             pod.drain_started = Some(drain.started);
+        }
+        for named in &plan.uncordon {
+            let pod = self.by_uid(&named.uid);
+            pod.accepting = true;
+            pod.drain_started = None;
         }
         let gone = self.now + GRACE;
         for removal in &plan.delete {
@@ -314,7 +320,10 @@ impl World {
             seen(self, &plan);
             let before = (self.memory.clone(), self.webinar.refused_since);
             self.apply(&plan);
-            let idle = plan.create.is_empty() && plan.cordon.is_empty() && plan.delete.is_empty();
+            let idle = plan.create.is_empty()
+                && plan.cordon.is_empty()
+                && plan.uncordon.is_empty()
+                && plan.delete.is_empty();
             let stands = before == (self.memory.clone(), self.webinar.refused_since);
             if idle && stands {
                 return plan;
