@@ -229,6 +229,7 @@ fn pod(pod: &Pod) -> Option<plan::Pod> {
         accepting: label(labels::ACCEPTING) == Some("true"),
         created,
         ready: condition(pod, "Ready").is_some_and(|(is, _, _)| is),
+        was_ready: was_ready(pod),
         ended: matches!(phase, Some("Succeeded" | "Failed")),
         terminating: pod.metadata.deletion_timestamp.as_ref().map(|t| t.0),
         drain_started: annotation(labels::DRAIN_START).and_then(|t| t.parse().ok()),
@@ -261,6 +262,20 @@ fn condition<'a>(
         .iter()
         .find(|c| c.type_ == kind)?;
     Some((found.status == "True", found.last_transition_time.as_ref(), found))
+}
+
+/// The pod is or once was Ready. A kubelet writes the first `Ready=False` as it starts the pod; one that
+/// is younger than that tells of a pod that was Ready before.
+fn was_ready(pod: &Pod) -> bool {
+    const SLACK: jiff::SignedDuration = jiff::SignedDuration::from_secs(2);
+    let Some((is, since, _)) = condition(pod, "Ready") else {
+        return false;
+    };
+    let began = pod.status.as_ref().and_then(|s| s.start_time.as_ref());
+    match (since, began) {
+        (Some(since), Some(began)) => is || since.0.duration_since(began.0) > SLACK,
+        _ => true,
+    }
 }
 
 fn trouble(pod: &Pod, created: Timestamp) -> Option<PodTrouble> {

@@ -308,6 +308,8 @@ pub struct Pod {
     pub created: Timestamp,
     /// Its Ready condition is True.
     pub ready: bool,
+    /// It is or once was Ready, as far as anyone can tell: someone may be watching through it.
+    pub was_ready: bool,
     /// It has Succeeded or Failed and will never run again.
     pub ended: bool,
     /// When it will be, or should have been, gone: its deletionTimestamp.

@@ -6,7 +6,7 @@ use crate::accept::edit;
 use crate::conditions;
 use crate::drain::{drain, removal};
 use crate::entry::{budgets, entries};
-use crate::extra::{ceiling, floor, raised};
+use crate::extra::{ceiling, floor, late_at, raised, unneeded};
 use crate::fleet::{Creation, create};
 use crate::input::{Class, Input, Memory, Ramp};
 use crate::output::{Entry, EntryKind, Fixtures, Named, Plan, Pool, Status};
@@ -65,9 +65,9 @@ fn holding(view: &View<'_>, refusal: Option<&str>) -> Plan {
     let conditions = conditions::running(view, &creation, refusal);
     let status = status(view, view.planned, view.wanted());
     // An ended pod serves nobody, and a younger twin that isn't Ready has served nobody yet.
-    let unready_twins = view.fleet.surplus.iter().filter(|p| !p.ready);
-    let delete = view.fleet.ended.iter().chain(unready_twins);
-    let delete = delete.map(|p| removal(p)).collect();
+    let unready_twins = view.fleet.surplus.iter().filter(|p| !p.was_ready);
+    let delete = view.fleet.ended.iter().chain(unready_twins).copied();
+    let delete = delete.chain(unneeded(view)).map(removal).collect();
     // What a drain took out of its entry point is taken back in when the event goes on.
     let drained = view.fleet.occupants().filter(|p| p.drain_started.is_some());
     let uncordon = drained.map(|p| Named {
@@ -265,7 +265,8 @@ fn wake(view: &View<'_>, creation: &Creation) -> Timestamp {
     let troubled = unready()
         .filter_map(|p| p.trouble.as_ref())
         .map(|t| view.patience_ends(t));
-    let patience = slow.chain(troubled);
+    let substitutes = unready().map(|p| late_at(view, p));
+    let patience = slow.chain(troubled).chain(substitutes);
     let retry = view.input.recent.setbacks.iter().map(|s| s.retry_at);
     let refused = view.input.webinar.refused_since;
     // What is created later than this can't be expected by the start.

@@ -108,12 +108,13 @@ fn of_two_pods_in_one_slot_the_older_stays_and_only_an_unready_twin_goes() {
     twin.name.push('x');
     twin.uid.push('x');
     twin.created = input.now;
-    twin.ready = false;
+    (twin.ready, twin.was_ready) = (false, false);
     input.pods.push(twin.clone());
     let found = plan(&input);
     assert_eq!(found.delete.len(), 1);
     assert_eq!(found.delete[0].uid, twin.uid);
-    input.pods.last_mut().unwrap().ready = true;
+    // One that has been Ready may have viewers.
+    input.pods.last_mut().unwrap().was_ready = true;
     assert!(plan(&input).delete.is_empty());
 }
 
@@ -497,4 +498,68 @@ fn a_fleet_is_kept_for_a_ramp_within_half_an_hour_and_for_the_overrun_at_most() 
     assert_eq!(far.plan().next_wake, Some(until));
     far.run_until(until, |_, _| {});
     assert_eq!(far.phase(), Some(Phase::Draining));
+}
+
+#[test]
+fn substitutes_come_only_when_more_pods_would_help_and_go_only_if_they_never_were_ready() {
+    let mut world = World::new(
+        class(15),
+        spec(Tier::K10, Some(at(START))),
+        at("2027-03-04T09:00:00Z"),
+    );
+    world.hung = (0..5).map(relay).collect();
+    world.run_until(at(START) - secs(1500), |_, _| {});
+    let created = world.slots()[&relay(0)].created;
+    // nodeStartup, imagePull and a minute.
+    let late = created + secs(360);
+    let plan = world.run_until(late - secs(1), |_, _| {});
+    assert_eq!(plan.next_wake, Some(late));
+    world.now = late;
+    world.kubelets();
+    let spare: Vec<Slot> = world.plan().create.iter().map(|p| p.slot).collect();
+    assert_eq!(spare, [relay(15), relay(16)]);
+
+    let mut refused = world.input();
+    refused.recent.setbacks = vec![Setback {
+        kind: SetbackKind::Quota,
+        object: "Pod x".to_owned(),
+        message: "exceeded quota".to_owned(),
+        retry_at: refused.now,
+    }];
+    assert!(plan_of(&refused).create.is_empty());
+    let mut full = world.input();
+    full.class.as_mut().unwrap().sizing.max_pods = 18;
+    assert_eq!(plan_of(&full).create.len(), 1);
+
+    world.reconcile(|_, _| {});
+    let mut came = world.input();
+    for index in 0..5 {
+        pod(&mut came, relay(index)).ready = true;
+    }
+    let gone: Vec<Slot> = plan_of(&came).delete.iter().map(|r| r.slot).collect();
+    assert_eq!(gone, [relay(15), relay(16)]);
+    pod(&mut came, relay(15)).was_ready = true;
+    assert_eq!(plan_of(&came).delete.len(), 1);
+}
+
+#[test]
+fn a_mid_gets_another_try_only_if_a_pod_no_older_became_ready() {
+    let mut input = world_at(Tier::K100, -600).input();
+    let mid = pod(&mut input, Slot::new(Role::Mid, 2));
+    (mid.ready, mid.was_ready) = (false, false);
+    let plan = plan_of(&input);
+    assert_eq!(plan.delete.len(), 1);
+    assert_eq!(plan.delete[0].slot, Slot::new(Role::Mid, 2));
+    // One that was Ready once may be feeding relays.
+    pod(&mut input, Slot::new(Role::Mid, 2)).was_ready = true;
+    assert!(plan_of(&input).delete.is_empty());
+    // When no pod is Ready it is the world's fault, and a new pod would only begin from the start.
+    for pod in &mut input.pods {
+        (pod.ready, pod.was_ready) = (false, false);
+    }
+    assert!(plan_of(&input).delete.is_empty());
+}
+
+fn plan_of(input: &Input) -> Plan {
+    plan(input)
 }

@@ -112,6 +112,8 @@ fn happen(world: &mut World, line: &str, cpus: u64) {
                 world.lose(Slot::new(first.role, index), false);
             }
         }
+        ["hang", one] => _ = world.hung.insert(slot(one)),
+        ["free", one] => _ = world.hung.remove(&slot(one)),
         ["edit", "tier", to] => {
             world.spec.tier = tier(to);
             world.spec.max_tier = world.spec.tier;
@@ -370,6 +372,8 @@ stories! {
     shortened_while_live,
     slow_pods,
     start_moved_while_live,
+    substitute_for_a_late_relay,
+    another_try_for_a_mid,
     suspended_before_the_ramp,
     suspended_through_the_start,
     suspended_while_draining,

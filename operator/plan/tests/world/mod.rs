@@ -119,6 +119,8 @@ pub struct World {
     pub recent: Recent,
     /// How long a pod takes to become Ready.
     pub ready_after: SignedDuration,
+    /// Slots whose pods don't become Ready.
+    pub hung: BTreeSet<Slot>,
     /// How many pods the nodes have room for.
     pub room: usize,
     /// How many pods a quota allows.
@@ -147,6 +149,7 @@ impl World {
             remembered: Vec::new(),
             recent: Recent::default(),
             ready_after: secs(70),
+            hung: BTreeSet::new(),
             room: usize::MAX,
             quota: usize::MAX,
             bodies: Vec::new(),
@@ -223,6 +226,7 @@ impl World {
                     accepting: true,
                     created: self.now,
                     ready: false,
+                    was_ready: false,
                     ended: false,
                     terminating: None,
                     drain_started: None,
@@ -296,8 +300,12 @@ impl World {
                 continue;
             }
             pod.trouble = None;
+            if self.hung.contains(&pod.slot) {
+                continue;
+            }
             let ready_at = *body.ready_at.get_or_insert(now + self.ready_after);
             pod.ready = ready_at <= now;
+            pod.was_ready |= pod.ready;
         }
     }
 
