@@ -7,6 +7,7 @@ use crate::reason::Reason;
 use crate::slot::{Role, Slot};
 use crate::tier::Counts;
 use crate::time::after;
+use crate::tree::Parent;
 use crate::view::{PATIENCE, View};
 
 /// Endpoints that one viewers Service may have.
@@ -69,6 +70,14 @@ pub(crate) fn unneeded<'a>(view: &View<'a>) -> Vec<&'a Pod> {
     let keep = if all_ready { 0 } else { most(view) as usize };
     let extras = view.fleet.occupants().filter(|p| extra(view, p) && !p.was_ready);
     let mut out: Vec<&Pod> = extras.skip(keep).collect();
+    // A mid that a lower tier has no use for stays while any pod names it.
+    let named = |mid: &Pod| {
+        let parent = Some(Parent::Mid(mid.slot.index));
+        view.input.pods.iter().any(|p| p.parent == parent)
+    };
+    let beyond = view.fleet.occupants().filter(|p| p.slot.role == Role::Mid);
+    let beyond = beyond.filter(|p| p.slot.index >= view.planned.mid && !p.was_ready);
+    out.extend(beyond.filter(|p| !named(p)));
     for role in [Role::Sfu, Role::Mid] {
         out.extend(another_try(view, role));
     }
@@ -91,7 +100,7 @@ fn another_try<'a>(view: &View<'a>, role: Role) -> Vec<&'a Pod> {
     };
     let tries = view.fleet.occupants().filter(|p| p.slot.role == role);
     tries
-        .filter(|p| !p.was_ready && late(view, p) && overtaken(p))
+        .filter(|p| p.slot.index < planned && !p.was_ready && late(view, p) && overtaken(p))
         .take(may as usize)
         .collect()
 }

@@ -279,7 +279,7 @@ impl Memory {
 /// A spec that was checked and is in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Accepted {
-    /// What is in force. Sizes never fall within a run.
+    /// What is in force. Its size doesn't fall once the run is on air.
     pub spec: Spec,
     /// The run's start, fixed when the spec names none.
     pub start: Timestamp,

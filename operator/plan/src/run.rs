@@ -20,6 +20,7 @@ use crate::suspend::{note_suspension, suspended};
 use crate::tier::{Capacity, Counts};
 use crate::time::{after, before};
 use crate::timeline::Schedule;
+use crate::tree::Parent;
 use crate::view::{PATIENCE, View, active_sfu, complete};
 
 /// While anything can change by itself, the world is looked at again at least this often.
@@ -227,8 +228,24 @@ fn waves(class: &Class, schedule: &Schedule, memory: &Memory, target: Counts) ->
     )
 }
 
-fn fixtures(view: &View<'_>) -> Fixtures {
+/// Slots that have an address: those of the tier, and mids of a larger one that are there or are named.
+fn addressed(view: &View<'_>) -> Counts {
     let target = view.waves.target();
+    let mids = view.input.pods.iter().filter(|p| p.run == view.memory.run);
+    let mids = mids.filter_map(|p| match (p.slot.role, p.parent) {
+        (Role::Mid, _) => Some(p.slot.index),
+        (_, Some(Parent::Mid(index))) => Some(index),
+        _ => None,
+    });
+    let there = mids.max().map_or(0, |index| index + 1);
+    Counts {
+        mid: target.mid.max(there),
+        ..target
+    }
+}
+
+fn fixtures(view: &View<'_>) -> Fixtures {
+    let target = addressed(view);
     let budgets = if view.class.budgets {
         budgets(view.memory, view.planned)
     } else {
@@ -242,7 +259,7 @@ fn fixtures(view: &View<'_>) -> Fixtures {
 
 /// The numbers of a run; the verdicts are for the caller to add.
 fn status(view: &View<'_>, desired: Counts, seats_desired: u32) -> Status {
-    let entries = entries(view.memory, view.waves.target(), active_sfu(view.input));
+    let entries = entries(view.memory, addressed(view), active_sfu(view.input));
     let status = Status {
         phase: Some(view.phase),
         run: view.memory.run,

@@ -344,6 +344,7 @@ struct Watch {
     run: u32,
     desired: u32,
     overridden: bool,
+    tier: Option<Tier>,
 }
 
 impl Watch {
@@ -362,13 +363,17 @@ impl Watch {
                 status.run,
                 self.run
             );
-            (self.run, self.desired) = (status.run, 0);
+            (self.run, self.desired, self.tier) = (status.run, 0, None);
         }
         if status.phase.is_some_and(Phase::holds_capacity) {
             let desired = status.pools.iter().map(|p| p.desired).sum();
+            let tier = plan.memory.as_ref().map(|m| m.accepted.spec.tier);
+            let on_air = status.phase.is_some_and(Phase::on_air);
+            let lowered = tier < self.tier && (!on_air || self.phase.is_none_or(|p| !p.on_air()));
+            self.tier = tier;
             // What an override asked for is no longer asked for when it is over.
             assert!(
-                desired >= self.desired || self.overridden,
+                desired >= self.desired || self.overridden || lowered,
                 "target fell from {} to {desired}",
                 self.desired
             );

@@ -563,3 +563,21 @@ fn a_mid_gets_another_try_only_if_a_pod_no_older_became_ready() {
 fn plan_of(input: &Input) -> Plan {
     plan(input)
 }
+
+#[test]
+fn mids_that_a_lower_tier_has_no_use_for_keep_their_address_while_relays_name_them() {
+    let mut world = world_at(Tier::K100, -600);
+    let mids = |plan: &Plan| {
+        let entries = &plan.fixtures.as_ref().unwrap().entries;
+        let mid = |e: &&webinar_plan::Entry| matches!(e.kind, webinar_plan::EntryKind::Mid(_));
+        entries.iter().filter(mid).count()
+    };
+    world.spec.tier = Tier::K10;
+    let plan = world.reconcile(|_, _| {});
+    // Every pod was Ready once, so everything stays.
+    assert_eq!(
+        (mids(&plan), world.alive(Role::Mid), world.alive(Role::Relay)),
+        (6, 6, 123)
+    );
+    assert_eq!(plan.status.seats_desired, Some(10_000));
+}
