@@ -16,7 +16,7 @@ use crate::{Live, Ramp, Services, Sizing, Tier, WebinarClassStatus, rules};
     derive = "PartialEq",
     status = "WebinarClassStatus",
     shortname = "wbnc",
-    category = "webinars",
+    category = "webinar-operator",
     doc = "How Webinars are built: pod templates, sizes, times and limits. Annotated \
            `webinar-operator.io/is-default-class: \"true\"` it serves Webinars without `className`.",
     validation = Rule::new("self.metadata.name.size() <= 63")

@@ -16,7 +16,7 @@ use crate::{Duration, Tier, WebinarStatus, rules};
     derive = "PartialEq",
     status = "WebinarStatus",
     shortname = "wbn",
-    category = "webinars",
+    category = "webinar-operator",
     doc = "A live event for which media capacity must be ready at a given time.",
     validation = Rule::new("self.metadata.name.size() <= 40")
         .message("`metadata.name` must be at most 40 characters long: names of pods and Services are made from it"),

@@ -66,7 +66,7 @@ pub(crate) struct RunArgs {
         long,
         value_name = "DIRECTIVES",
         env = "WEBINAR_LOG",
-        default_value = "info,kube_runtime=warn"
+        default_value = "info,kube_runtime=warn,kube_client=off"
     )]
     pub(crate) log_filter: String,
 }

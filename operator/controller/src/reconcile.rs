@@ -70,11 +70,14 @@ pub(crate) async fn reconcile(
     })
 }
 
+/// Timers can't wait for years; an event that far ahead is looked at once a day, which writes nothing.
+const FAR: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// Looks again at `wake`, or when something changes.
 fn at(wake: Option<Timestamp>, now: Timestamp) -> Action {
     let Some(wake) = wake else {
         return Action::await_change();
     };
     let wait = Duration::try_from(wake.duration_since(now)).unwrap_or(Duration::ZERO);
-    Action::requeue(wait.max(SOON))
+    Action::requeue(wait.clamp(SOON, FAR))
 }

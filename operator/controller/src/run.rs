@@ -302,7 +302,7 @@ fn fill(
         send,
     );
     tasks.spawn(async move {
-        tokio::join!(a, b, c, d, e, f);
+        tokio::select! { () = a => {}, () = b => {}, () = c => {}, () = d => {}, () = e => {}, () = f => {} }
         anyhow::bail!("the caches are no longer filled")
     });
     (

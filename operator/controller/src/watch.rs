@@ -127,12 +127,7 @@ where
             let event = match event {
                 Ok(event) => event,
                 Err(error) => {
-                    let kind = K::kind(&());
-                    if unknown_kind(&error) {
-                        tracing::warn!(%kind, "the API server doesn't know this kind; are the CRDs installed? trying again");
-                    } else {
-                        tracing::warn!(%kind, %error, "watch failed; trying again");
-                    }
+                    tracing::warn!(kind = %K::kind(&()), "{}; trying again", trouble(&error));
                     continue;
                 }
             };
@@ -165,12 +160,21 @@ where
     (watched, work)
 }
 
-/// The API server answered that there is no such kind.
-fn unknown_kind(error: &watcher::Error) -> bool {
-    let (watcher::Error::InitialListFailed(source) | watcher::Error::WatchStartFailed(source)) = error else {
-        return false;
+/// What keeps a watch from working, in words.
+fn trouble(error: &watcher::Error) -> String {
+    let (watcher::Error::InitialListFailed(source)
+    | watcher::Error::WatchStartFailed(source)
+    | watcher::Error::WatchFailed(source)) = error
+    else {
+        return format!("the watch failed: {error}");
     };
-    matches!(source, kube::Error::Api(status) if status.code == 404)
+    match source {
+        kube::Error::Api(status) if status.code == 404 => {
+            "the API server doesn't know this kind: are the CRDs installed?".to_owned()
+        }
+        kube::Error::Api(status) => format!("the API server refuses the watch: {}", status.message),
+        other => format!("the API server can't be reached: {other}"),
+    }
 }
 
 /// The Webinar that controls `object`, or everyone when it is nobody's.

@@ -69,11 +69,14 @@ pub(crate) fn drain(
     out.delete
         .extend(mids.filter(|p| p.terminating.is_none() && !named(p)).map(removal));
 
+    // Writes of one pass overlap, so what must come last has a pass of its own.
     let children_left = here.iter().any(|p| p.slot.role != Role::Sfu);
     if !room && !children_left {
-        let mut sfus: Vec<&Pod> = here.iter().copied().filter(|p| p.terminating.is_none()).collect();
-        sfus.sort_by_key(|p| (p.slot.index == active_sfu, std::cmp::Reverse(p.slot)));
-        out.delete.extend(sfus.into_iter().map(removal));
+        let (active, standby): (Vec<&Pod>, Vec<&Pod>) =
+            here.iter().copied().partition(|p| p.slot.index == active_sfu);
+        let next = if standby.is_empty() { active } else { standby };
+        out.delete
+            .extend(next.into_iter().filter(|p| p.terminating.is_none()).map(removal));
     }
     out
 }

@@ -28,23 +28,20 @@ async fn gone(pid: u32) -> Result<()> {
     .await
 }
 
-/// The parent in the test below; does nothing in other runs.
-#[test]
-#[ignore = "is run by another test"]
-fn parent() {
-    if std::env::var_os("TESTBED_PARENT").is_none() {
-        return;
-    }
-    let child = Process::spawn(&sh("orphan", "trap '' TERM; exec sleep 600")).expect("a child");
-    println!("\nchild {}", child.pid());
-    std::thread::park();
-}
+/// Set for the run of this program that plays the parent.
+const PARENT: &str = "TESTBED_PARENT";
 
+/// Runs itself again as the parent, and kills that.
 #[tokio::test]
 async fn a_child_dies_with_a_killed_parent() -> Result<()> {
+    if std::env::var_os(PARENT).is_some() {
+        let child = Process::spawn(&sh("orphan", "trap '' TERM; exec sleep 600"))?;
+        println!("\nchild {}", child.pid());
+        std::thread::park();
+    }
     let mut parent = Command::new(std::env::current_exe()?)
-        .args(["--exact", "parent", "--ignored", "--nocapture"])
-        .env("TESTBED_PARENT", "1")
+        .args(["--exact", "a_child_dies_with_a_killed_parent", "--nocapture"])
+        .env(PARENT, "1")
         .stdout(Stdio::piped())
         .spawn()?;
     let lines = BufReader::new(parent.stdout.take().context("stdout")?).lines();

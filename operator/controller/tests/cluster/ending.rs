@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::Api;
@@ -62,10 +62,15 @@ pub(crate) async fn given_back(
 ) -> Result<()> {
     let deletes = pod_writes(records, "delete", namespace, name);
     role_by_role("deletes", &deletes, [Role::Relay, Role::Mid, Role::Sfu])?;
-    let last = deletes.iter().map(|w| w.slot).next_back();
+    let ended = deletes
+        .iter()
+        .find(|w| w.slot == active)
+        .context("the active SFU stays")?
+        .time;
+    let last = deletes.last().map_or(ended, |w| w.time);
     ensure!(
-        last == Some(active),
-        "the last delete was of {last:?}, and {active} was active"
+        last <= ended,
+        "{active} was deleted at {ended}, active as it was; the last delete was at {last}"
     );
 
     let client = scene.control_plane.client();

@@ -11,4 +11,5 @@ mod permissions;
 mod quiet;
 mod refusals;
 mod scope;
+mod steered;
 mod support;

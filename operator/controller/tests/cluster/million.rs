@@ -41,16 +41,16 @@ fn a_full_life_of_an_event() {
         scene.namespace("life").await?;
         let moment = scene.mark().await?;
         // The ramp begins within the class's waveInterval before now + 8 s, and the last wave is created 32 s later.
-        let start = in_seconds(8 + 60 + 25);
+        let start = in_seconds(8 + 60 + 40);
         let manifest = webinar(
             "life",
             "keynote",
-            &format!("tier: 1M, className: full, startTime: '{start}', readyBefore: 25s, duration: 1m"),
+            &format!("tier: 1M, className: full, startTime: '{start}', readyBefore: 40s, duration: 1m"),
         );
         scene.kubectl_apply(&manifest).await?;
         scene
-            .until("life", "keynote", "Armed", RAMP, |s| {
-                s.phase == Some(Phase::Armed)
+            .until("life", "keynote", "complete", RAMP, |s| {
+                verdict(s, "CapacityReady").0 == "True"
             })
             .await?;
         let fleet = Fleet::complete(scene, "life", "keynote", FULL, RAMP).await?;
@@ -66,12 +66,14 @@ fn a_full_life_of_an_event() {
         balanced(scene, &fleet).await?;
 
         lost_pods_are_replaced(scene, &fleet).await?;
-        scene
-            .until("life", "keynote", "Live", RAMP, |s| s.phase == Some(Phase::Live))
-            .await?;
+        let settled = |s: &WebinarStatus| {
+            s.pools
+                .iter()
+                .all(|p| p.created == p.desired && p.ready == p.desired)
+        };
         let live = scene
-            .until("life", "keynote", "complete", SOON, |s| {
-                verdict(s, "CapacityReady").0 == "True"
+            .until("life", "keynote", "Live and settled", RAMP, |s| {
+                s.phase == Some(Phase::Live) && settled(s)
             })
             .await?;
         a_wiped_status_comes_back(scene, &live).await?;

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use anyhow::ensure;
+use webinar_operator::rbac;
 use webinar_testbed::tools::Tool;
 use webinar_testbed::wait::eventually;
 
 use crate::support::assertions::nothing_was_replaced;
 use crate::support::manifests::webinar;
-use crate::support::scene::{SOON, Setting, story};
+use crate::support::scene::{OPERATOR, SOON, Setting, story};
 use crate::support::world::Fleet;
 
 /// Watches are tried again at most this long after a failure, and a bit.
@@ -85,5 +86,32 @@ fn an_operator_that_is_there_before_its_definitions_waits_for_them() {
             .await?;
         Fleet::complete(scene, "events", "event", [2, 3, 15], SOON).await?;
         Ok(())
+    });
+}
+
+#[test]
+fn a_right_that_is_missing_for_a_moment_holds_up_nothing_for_long() {
+    story(Setting::default(), async |scene| {
+        scene.namespace("events").await?;
+        scene.start_operator().await?;
+        scene.refusing = true;
+        let moment = scene.mark().await?;
+        // As with an API server that has just started and has not loaded its roles.
+        scene
+            .kubectl(&format!("delete clusterrolebinding {}", rbac::NAME))
+            .await?;
+        scene
+            .apply(&webinar("events", "event", "tier: 10k, className: tiny"))
+            .await?;
+        eventually("a refusal", SOON, async || {
+            let records = scene.control_plane.audit().since(moment)?;
+            ensure!(records.by(OPERATOR).any(|r| r.code == 403), "none");
+            Ok(())
+        })
+        .await?;
+        scene.grant().await?;
+        let fleet = Fleet::complete(scene, "events", "event", [2, 3, 15], SOON).await?;
+        let records = scene.since(moment).await?;
+        nothing_was_replaced(&records, &fleet, "events", "event")
     });
 }

@@ -65,7 +65,7 @@ pub(crate) fn pod_writes(records: &Records, verb: &str, namespace: &str, webinar
 }
 
 /// Writes that are sent without waiting for one another may overtake each other by this much.
-const SIMULTANEOUS: SignedDuration = SignedDuration::from_millis(50);
+pub(crate) const SIMULTANEOUS: SignedDuration = SignedDuration::from_millis(50);
 
 /// Every write of one role was asked for before the first one of the next role.
 pub(crate) fn role_by_role(what: &str, writes: &[PodWrite], order: [Role; 3]) -> Result<()> {

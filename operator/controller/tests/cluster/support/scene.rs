@@ -105,8 +105,8 @@ pub(crate) struct Scene {
     kubeconfig: PathBuf,
     listen: SocketAddr,
     barriers: u32,
-    /// The API server was restarted: it answers 403 until it has loaded its roles.
-    restarted: bool,
+    /// The operator is refused what it may do, for a moment and as part of the story.
+    pub(crate) refusing: bool,
 }
 
 impl Scene {
@@ -139,13 +139,18 @@ impl Scene {
             kubeconfig,
             listen: TcpListener::bind("127.0.0.1:0")?.local_addr()?,
             barriers: 0,
-            restarted: false,
+            refusing: false,
         };
         if setting.prepared {
             scene.prepare().await?;
         }
         println!("scene set in {:.1} s", stopwatch.elapsed().as_secs_f32());
         Ok(scene)
+    }
+
+    /// Gives the operator its rights, again if need be.
+    pub(crate) async fn grant(&self) -> Result<()> {
+        self.apply(&rbac::manifests(OPERATOR_NAMESPACE).yaml()?).await
     }
 
     /// Installs the CRDs, the templates and the classes.
@@ -255,9 +260,9 @@ impl Scene {
         all[all.len().saturating_sub(lines)..].join("\n")
     }
 
-    /// Starts the API server anew.
+    /// Starts the API server anew. It answers 403 until it has loaded its roles.
     pub(crate) async fn restart_api_server(&mut self) -> Result<()> {
-        self.restarted = true;
+        self.refusing = true;
         self.control_plane.restart(Tool::ApiServer).await
     }
 
@@ -364,12 +369,12 @@ impl Scene {
         let records = self.since(Offset::default()).await?;
         let forbidden: Vec<&Record> = records.by(OPERATOR).filter(|r| r.code == 403).collect();
         ensure!(
-            self.restarted || forbidden.is_empty(),
+            self.refusing || forbidden.is_empty(),
             "the operator may not do what it tried: {forbidden:?}"
         );
         let log = self.log()?;
         // Reads are not in the audit log; a forbidden one is in the operator's.
-        let bad: &[&str] = if self.restarted {
+        let bad: &[&str] = if self.refusing {
             &["panicked"]
         } else {
             &["panicked", "forbidden"]

@@ -1,0 +1,48 @@
+//! The command line.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::{demo, generate, test, tidy};
+
+/// Tasks of the webinar-operator project.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Play one event on a local control plane, from its manifest to its start.
+    Demo(demo::Args),
+    /// Everything that CI checks, and how long each part took.
+    Test(test::Args),
+    /// Write the generated files.
+    Generate {
+        /// Write nothing; fail when a file is not as it would be written.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Check the project's own rules for its files.
+    Tidy,
+}
+
+impl Cli {
+    /// Does the task.
+    ///
+    /// # Errors
+    /// When it fails.
+    pub(crate) fn execute(self) -> Result<ExitCode> {
+        match self.task {
+            Task::Demo(args) => demo::run(&args),
+            Task::Test(args) => test::run(&args),
+            Task::Generate { check: true } => generate::check().map(|()| ExitCode::SUCCESS),
+            Task::Generate { check: false } => generate::write().map(|()| ExitCode::SUCCESS),
+            Task::Tidy => tidy::run().map(|()| ExitCode::SUCCESS),
+        }
+    }
+}

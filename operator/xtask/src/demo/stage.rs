@@ -1,0 +1,185 @@
+//! The stage: a control plane, the operator on it, nodes for its pods.
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use jiff::{SignedDuration, Timestamp};
+use kube::Api;
+use webinar_api::{Tier, WebinarClass, crd_yaml, crds};
+use webinar_operator::rbac;
+use webinar_testbed::audit::Writes;
+use webinar_testbed::tools::{Tool, Tools};
+use webinar_testbed::wait::eventually;
+use webinar_testbed::{ControlPlane, NodeShape, OperatorProcess, Options, Usage, wait_http_ok};
+
+use super::counts::grouped;
+use super::plan::Plan;
+use super::screen::Screen;
+use super::{build, clock, manifests};
+use crate::generated::OPERATOR_NAMESPACE;
+
+const SOON: Duration = Duration::from_secs(30);
+
+/// Everything that runs. Dropping it stops everything.
+pub(super) struct Stage {
+    // First, so that it ends before what it talks to.
+    operator: OperatorProcess,
+    pub(super) control_plane: ControlPlane,
+    pub(super) kubectl: PathBuf,
+    pub(super) plan: Plan,
+}
+
+impl Stage {
+    /// Builds and starts everything.
+    ///
+    /// # Errors
+    /// When something does not build, or does not come up in time.
+    pub(super) async fn set(screen: &Screen, tier: Tier) -> Result<Self> {
+        let binary = screen
+            .step(
+                "building the operator",
+                "the operator is built",
+                build::operator(),
+            )
+            .await?;
+        let note = |text: &str| screen.say(&format!("  {text}"));
+        let tools = screen
+            .step(
+                "looking for Kubernetes' programs",
+                "Kubernetes' programs are there",
+                Tools::ensure(&Tool::CONTROL_PLANE, &note),
+            )
+            .await?;
+        let quiet = Options {
+            progress: |_| {},
+            ..Options::default()
+        };
+        let control_plane = screen
+            .step(
+                "starting etcd, API server, controller manager, scheduler",
+                "the control plane is up",
+                ControlPlane::start(quiet),
+            )
+            .await?;
+        let mut operator = screen
+            .step(
+                "installing the CRDs, a class and the operator",
+                "the operator runs",
+                start_operator(&control_plane, binary),
+            )
+            .await?;
+        let plan = screen
+            .step(
+                "waiting for the operator to judge the class",
+                &format!("the class can serve {tier}"),
+                judged(&control_plane, &mut operator, tier),
+            )
+            .await?;
+        let nodes = nodes(&plan);
+        let count = grouped(nodes.count as usize);
+        screen
+            .step(
+                &format!("creating {count} simulated nodes of 16 CPUs"),
+                &format!("{count} simulated nodes of 16 CPUs are Ready"),
+                control_plane.create_nodes(&nodes),
+            )
+            .await?;
+        Ok(Self {
+            operator,
+            control_plane,
+            kubectl: tools.path(Tool::Kubectl)?.to_owned(),
+            plan,
+        })
+    }
+
+    /// Applies the event. Returns when it was applied and when it starts, in whole seconds, as the API has it.
+    ///
+    /// # Errors
+    /// When the API server refuses it.
+    pub(super) async fn apply_event(
+        &self,
+        starts_in: webinar_api::Duration,
+        duration: webinar_api::Duration,
+    ) -> Result<(Timestamp, Timestamp)> {
+        let applied = clock::now();
+        let start = applied + SignedDuration::try_from(starts_in.as_std())?;
+        let start = Timestamp::from_second(start.as_second() + i64::from(start.subsec_nanosecond() > 0))?;
+        let event = manifests::event(self.plan.tier, start, duration);
+        self.control_plane.apply_yaml(&event).await?;
+        Ok((applied, start))
+    }
+
+    /// What the operator has used.
+    ///
+    /// # Errors
+    /// When it no longer runs, with the end of its log.
+    pub(super) fn operator_usage(&mut self) -> Result<Usage> {
+        self.operator.usage()
+    }
+
+    /// The operator's writes so far.
+    ///
+    /// # Errors
+    /// When the audit log cannot be read.
+    pub(super) fn operator_writes(&self) -> Result<Writes> {
+        let user = format!("system:serviceaccount:{OPERATOR_NAMESPACE}:{}", rbac::NAME);
+        Ok(self.control_plane.audit().records()?.writes_by(&user))
+    }
+
+    /// The end of the operator's log.
+    pub(super) fn operator_log(&self) -> String {
+        self.operator.log_tail(10)
+    }
+}
+
+/// A node for each pod, and a few for those that replace others. 16 CPUs hold one pod of 15.
+fn nodes(plan: &Plan) -> NodeShape {
+    let pods = plan.planned.total();
+    let count = (pods + pods / 50 + 3).next_multiple_of(NodeShape::default().zones.len());
+    NodeShape {
+        count: u32::try_from(count).unwrap_or(u32::MAX),
+        ..NodeShape::default()
+    }
+}
+
+async fn start_operator(control_plane: &ControlPlane, binary: PathBuf) -> Result<OperatorProcess> {
+    let mut yaml = manifests::namespaces();
+    for crd in crds() {
+        yaml += &format!("---\n{}\n", crd_yaml(&crd)?);
+    }
+    yaml += &rbac::manifests(OPERATOR_NAMESPACE).yaml()?;
+    yaml += &format!("---\n{}", manifests::CLASS_YAML);
+    control_plane.apply_yaml(&yaml).await?;
+
+    let kubeconfig = control_plane
+        .service_account_kubeconfig(OPERATOR_NAMESPACE, rbac::NAME)
+        .await?;
+    // Free a moment ago. Should somebody take it now, the operator says so and ends.
+    let listen = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+    let args = [
+        "run".into(),
+        "--kubeconfig".into(),
+        kubeconfig.into_os_string(),
+        "--operator-namespace".into(),
+        OPERATOR_NAMESPACE.into(),
+        "--listen".into(),
+        listen.to_string().into(),
+    ];
+    let log = control_plane.work_dir().join("operator.log");
+    let operator = OperatorProcess::spawn(&binary, args, [("NO_COLOR", "1")], log)?;
+    wait_http_ok(&format!("http://{listen}/readyz"), SOON)
+        .await
+        .with_context(|| format!("the operator's log ends:\n{}", operator.log_tail(10)))?;
+    Ok(operator)
+}
+
+async fn judged(control_plane: &ControlPlane, operator: &mut OperatorProcess, tier: Tier) -> Result<Plan> {
+    let classes: Api<WebinarClass> = Api::all(control_plane.client());
+    eventually("the class to be accepted", SOON, async || {
+        operator.process().check_running()?;
+        Plan::of(&classes.get(manifests::CLASS).await?, tier)
+    })
+    .await
+}

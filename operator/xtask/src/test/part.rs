@@ -1,0 +1,112 @@
+//! The parts, in their order: what takes a moment first, what takes minutes last.
+
+use std::fmt;
+
+use anyhow::{Context, Result};
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
+use webinar_testbed::tools::{Tool, Tools};
+
+use super::{deny, targets};
+use crate::commands::{cargo, run};
+use crate::{generate, tidy};
+
+/// One part of the test. They run in this order and one after the other: each keeps every core busy while it compiles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Part {
+    /// Source is formatted.
+    Fmt,
+    /// No lint warns.
+    Clippy,
+    /// The project's own rules for its files.
+    Tidy,
+    /// Generated files are as they would be written.
+    Drift,
+    /// Licences, bans and sources of dependencies.
+    Deny,
+    /// Unit, property and documentation tests.
+    Unit,
+    /// The programs of the local control plane.
+    Tools,
+    /// Tests on the real control plane.
+    Cluster,
+}
+
+/// As on the command line.
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(
+            self.to_possible_value()
+                .as_ref()
+                .map_or("", PossibleValue::get_name),
+        )
+    }
+}
+
+impl Part {
+    /// In a few words.
+    pub(super) fn what(self) -> String {
+        let value = self.to_possible_value();
+        let help = value.as_ref().and_then(PossibleValue::get_help);
+        help.map_or_else(String::new, ToString::to_string)
+    }
+
+    /// Whether it takes no more than seconds (and once a minute, to build its tool).
+    pub(super) fn is_quick(self) -> bool {
+        matches!(self, Self::Fmt | Self::Tidy | Self::Drift | Self::Deny)
+    }
+
+    /// Does it.
+    pub(super) fn run(self) -> Result<()> {
+        match self {
+            Self::Fmt => run(cargo(["fmt", "--all", "--check"])),
+            Self::Clippy => run(cargo([
+                "clippy",
+                "--workspace",
+                "--all-targets",
+                "--",
+                "-D",
+                "warnings",
+            ])),
+            Self::Tidy => tidy::run(),
+            Self::Drift => generate::check(),
+            Self::Deny => deny::run_checks(),
+            Self::Unit => unit(),
+            Self::Tools => tools(),
+            Self::Cluster => cluster(),
+        }
+    }
+}
+
+/// All packages at once, here and in [`cluster`], so that each crate is built once and with one set of features.
+fn unit() -> Result<()> {
+    let tests = targets::without_cluster()?;
+    let mut args = vec!["test", "--workspace", "--lib", "--bins"];
+    args.extend(tests.iter().flat_map(|test| ["--test", test]));
+    run(cargo(args))?;
+    run(cargo(["test", "--workspace", "--doc"]))
+}
+
+fn cluster() -> Result<()> {
+    for test in targets::CLUSTER {
+        run(cargo([
+            "test",
+            "--workspace",
+            "--test",
+            test,
+            "--",
+            // One control plane at a time leaves the cores to its pods.
+            "--test-threads=1",
+            "--nocapture",
+        ]))?;
+    }
+    Ok(())
+}
+
+fn tools() -> Result<()> {
+    let runtime = tokio::runtime::Runtime::new().context("starting a runtime")?;
+    runtime.block_on(async {
+        Tools::ensure(&Tool::CONTROL_PLANE, &|text| eprintln!("{text}")).await?;
+        Ok(())
+    })
+}
