@@ -228,6 +228,7 @@ fn pod(pod: &Pod) -> Option<plan::Pod> {
         parent: label(labels::PARENT).and_then(parent),
         accepting: label(labels::ACCEPTING) == Some("true"),
         created,
+        scheduled: scheduled(pod),
         ready: condition(pod, "Ready").is_some_and(|(is, _, _)| is),
         was_ready: was_ready(pod),
         ended: matches!(phase, Some("Succeeded" | "Failed")),
@@ -262,6 +263,12 @@ fn condition<'a>(
         .iter()
         .find(|c| c.type_ == kind)?;
     Some((found.status == "True", found.last_transition_time.as_ref(), found))
+}
+
+/// When the scheduler found a machine.
+fn scheduled(pod: &Pod) -> Option<Timestamp> {
+    let (is, since, _) = condition(pod, "PodScheduled")?;
+    since.filter(|_| is).map(|t| t.0)
 }
 
 /// The pod is or once was Ready. A kubelet writes the first `Ready=False` as it starts the pod; one that

@@ -38,11 +38,13 @@ pub(crate) fn raised(target: Counts, floor: Option<&Floor>, ceiling: u32) -> Cou
     }
 }
 
-/// When a pod that is not Ready is late enough for a substitute.
-pub(crate) fn late_at(view: &View<'_>, pod: &Pod) -> Timestamp {
+/// When a pod that is not Ready is late enough for a substitute: it has had the time that a machine, its
+/// image and a minute take. One without a machine is not late, and one that waited long for a machine has
+/// only begun.
+pub(crate) fn late_at(view: &View<'_>, pod: &Pod) -> Option<Timestamp> {
     let settle = &view.class.ramp.settle;
-    let wait = settle.node_startup.saturating_add(settle.image_pull);
-    after(pod.created, wait.saturating_add(PATIENCE))
+    let begun = after(pod.created, settle.node_startup).max(pod.scheduled?);
+    Some(after(begun, settle.image_pull.saturating_add(PATIENCE)))
 }
 
 /// Spare slots to fill now, beyond the planned ones: for each relay that is late, within the limits.
@@ -115,7 +117,7 @@ fn more_would_help(view: &View<'_>) -> bool {
 }
 
 fn late(view: &View<'_>, pod: &Pod) -> bool {
-    !pod.ready && late_at(view, pod) <= view.input.now
+    !pod.ready && late_at(view, pod).is_some_and(|t| t <= view.input.now)
 }
 
 /// A relay beyond the planned slots.

@@ -306,6 +306,8 @@ pub struct Pod {
     pub accepting: bool,
     /// When it was created.
     pub created: Timestamp,
+    /// When a machine was found for it.
+    pub scheduled: Option<Timestamp>,
     /// Its Ready condition is True.
     pub ready: bool,
     /// It is or once was Ready, as far as anyone can tell: someone may be watching through it.

@@ -282,7 +282,7 @@ fn wake(view: &View<'_>, creation: &Creation) -> Timestamp {
     let troubled = unready()
         .filter_map(|p| p.trouble.as_ref())
         .map(|t| view.patience_ends(t));
-    let substitutes = unready().map(|p| late_at(view, p));
+    let substitutes = unready().filter_map(|p| late_at(view, p));
     let patience = slow.chain(troubled).chain(substitutes);
     let retry = view.input.recent.setbacks.iter().map(|s| s.retry_at);
     let refused = view.input.webinar.refused_since;

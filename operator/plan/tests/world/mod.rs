@@ -225,6 +225,7 @@ impl World {
                     parent: new.parent,
                     accepting: true,
                     created: self.now,
+                    scheduled: None,
                     ready: false,
                     was_ready: false,
                     ended: false,
@@ -300,6 +301,7 @@ impl World {
                 continue;
             }
             pod.trouble = None;
+            pod.scheduled.get_or_insert(now);
             if self.hung.contains(&pod.slot) {
                 continue;
             }
