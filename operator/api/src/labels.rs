@@ -38,6 +38,8 @@ pub const DRAINING_SINCE: &str = "webinar-operator.io/draining-since";
 pub const LIVE_SINCE: &str = "webinar-operator.io/live-since";
 /// Annotation of a run's ControllerRevision: when the run finished, RFC 3339.
 pub const FINISHED_AT: &str = "webinar-operator.io/finished-at";
+/// Annotation of a run's ControllerRevision: since when its start has been far away, RFC 3339.
+pub const POSTPONED_AT: &str = "webinar-operator.io/postponed-at";
 /// Annotation of a run's ControllerRevision: since when the run is suspended, RFC 3339.
 pub const SUSPENDED_SINCE: &str = "webinar-operator.io/suspended-since";
 /// Annotation of a run's ControllerRevision: when the run was last resumed, RFC 3339.

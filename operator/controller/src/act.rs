@@ -97,6 +97,7 @@ impl<'a> Writer<'a> {
             budgets,
             pods,
             cordon,
+            uncordon,
             delete,
             forget,
         } = prepared;
@@ -112,7 +113,11 @@ impl<'a> Writer<'a> {
         self.each(batch(pods, &mut left, self), |pod| self.create_pod(pod))
             .await?;
         self.each(batch(cordon, &mut left, self), |(name, patch)| {
-            self.cordon(name, patch)
+            self.patch_pod("cordon", name, patch)
+        })
+        .await?;
+        self.each(batch(uncordon, &mut left, self), |(name, patch)| {
+            self.patch_pod("uncordon", name, patch)
         })
         .await?;
         self.each(batch(delete, &mut left, self), |pod| self.delete_pod(pod))
@@ -296,10 +301,10 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    async fn cordon(&self, name: String, patch: JsonPatch) -> Result<(), Error> {
+    async fn patch_pod(&self, verb: &str, name: String, patch: JsonPatch) -> Result<(), Error> {
         let api: Api<Pod> = self.api();
         let _turn = self.limiter.turn().await;
-        let what = || format!("cordon Pod {}/{name}", self.owner.namespace);
+        let what = || format!("{verb} Pod {}/{name}", self.owner.namespace);
         let params = PatchParams {
             field_manager: Some(FIELD_MANAGER.to_owned()),
             ..PatchParams::default()

@@ -13,11 +13,12 @@ use webinar_api::{WebinarClassSpec, labels};
 use webinar_plan::{Accepted, Counts, Memory, Shape, ShardRule, Spec, Tier};
 
 /// Annotations that hold moments of a run. Each is absent until it has come.
-pub(crate) const MOMENTS: [&str; 6] = [
+pub(crate) const MOMENTS: [&str; 7] = [
     labels::READY_AT,
     labels::LIVE_SINCE,
     labels::DRAINING_SINCE,
     labels::FINISHED_AT,
+    labels::POSTPONED_AT,
     labels::SUSPENDED_SINCE,
     labels::RESUMED_AT,
 ];
@@ -81,6 +82,7 @@ pub(crate) fn annotations(memory: &Memory) -> Result<BTreeMap<String, String>, s
         live_since,
         draining_since,
         finished_at,
+        postponed_at,
         suspended_since,
         resumed_at,
     } = memory;
@@ -135,6 +137,7 @@ pub(crate) fn annotations(memory: &Memory) -> Result<BTreeMap<String, String>, s
         live_since,
         draining_since,
         finished_at,
+        postponed_at,
         suspended_since,
         resumed_at,
     ];
@@ -185,6 +188,7 @@ pub(crate) fn read(revision: &ControllerRevision) -> Result<Memory, String> {
         live_since: time(revision, labels::LIVE_SINCE)?,
         draining_since: time(revision, labels::DRAINING_SINCE)?,
         finished_at: time(revision, labels::FINISHED_AT)?,
+        postponed_at: time(revision, labels::POSTPONED_AT)?,
         suspended_since: time(revision, labels::SUSPENDED_SINCE)?,
         resumed_at: time(revision, labels::RESUMED_AT)?,
     })
@@ -266,6 +270,7 @@ mod tests {
             live_since: None,
             draining_since: None,
             finished_at: None,
+            postponed_at: Some(start),
             suspended_since: Some(start),
             resumed_at: Some(start),
         }

@@ -51,6 +51,7 @@ pub(crate) fn validate(webinar: &Webinar, owner: &Owner, seen: &Seen, now: Times
             .collect(),
         pods: seen.pods.iter().filter_map(|p| pod(p)).collect(),
         active_sfu: seen.services.iter().find_map(|s| active_sfu(owner, s)),
+        attendance: plan::Attendance::Unknown,
         recent: plan::Recent::default(),
     };
     Validated { input, pinned }
@@ -227,7 +228,9 @@ fn pod(pod: &Pod) -> Option<plan::Pod> {
         parent: label(labels::PARENT).and_then(parent),
         accepting: label(labels::ACCEPTING) == Some("true"),
         created,
+        scheduled: scheduled(pod),
         ready: condition(pod, "Ready").is_some_and(|(is, _, _)| is),
+        was_ready: was_ready(pod),
         ended: matches!(phase, Some("Succeeded" | "Failed")),
         terminating: pod.metadata.deletion_timestamp.as_ref().map(|t| t.0),
         drain_started: annotation(labels::DRAIN_START).and_then(|t| t.parse().ok()),
@@ -260,6 +263,26 @@ fn condition<'a>(
         .iter()
         .find(|c| c.type_ == kind)?;
     Some((found.status == "True", found.last_transition_time.as_ref(), found))
+}
+
+/// When the scheduler found a machine.
+fn scheduled(pod: &Pod) -> Option<Timestamp> {
+    let (is, since, _) = condition(pod, "PodScheduled")?;
+    since.filter(|_| is).map(|t| t.0)
+}
+
+/// The pod is or once was Ready. A kubelet writes the first `Ready=False` as it starts the pod; one that
+/// is younger than that tells of a pod that was Ready before.
+fn was_ready(pod: &Pod) -> bool {
+    const SLACK: jiff::SignedDuration = jiff::SignedDuration::from_secs(2);
+    let Some((is, since, _)) = condition(pod, "Ready") else {
+        return false;
+    };
+    let began = pod.status.as_ref().and_then(|s| s.start_time.as_ref());
+    match (since, began) {
+        (Some(since), Some(began)) => is || since.0.duration_since(began.0) > SLACK,
+        _ => true,
+    }
 }
 
 fn trouble(pod: &Pod, created: Timestamp) -> Option<PodTrouble> {

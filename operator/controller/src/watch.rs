@@ -239,6 +239,7 @@ pub(crate) fn trim_pod(pod: &mut Pod) {
         let waiting: Vec<_> = waiting.collect();
         *status = k8s_openapi::api::core::v1::PodStatus {
             phase: status.phase.take(),
+            start_time: status.start_time.take(),
             conditions: status.conditions.take(),
             pod_ip: status.pod_ip.take(),
             container_statuses: (!waiting.is_empty()).then_some(waiting),

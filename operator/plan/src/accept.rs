@@ -34,6 +34,7 @@ pub fn next_run(run: u32, spec: &Spec, schedule: &Schedule, shape: Shape, now: T
         live_since: None,
         draining_since: None,
         finished_at: None,
+        postponed_at: None,
         suspended_since: None,
         resumed_at: None,
     }
@@ -41,7 +42,8 @@ pub fn next_run(run: u32, spec: &Spec, schedule: &Schedule, shape: Shape, now: T
 
 /// Takes today's spec into a run that is under way, at `now`.
 ///
-/// Sizes only rise: nobody's place is given up by an edit. What would restart media (`panelists`) waits
+/// Before the event is on air its tier may fall; the shape of the fleet never does, and on air, where nobody
+/// can say who is watching, neither does the tier. What would restart media (`panelists`) waits
 /// for the next run. An edit that the pinned class can't serve changes nothing and is returned with its
 /// reason.
 pub(crate) fn edit(
@@ -53,7 +55,12 @@ pub(crate) fn edit(
     now: Timestamp,
 ) -> (Memory, Option<Unservable>) {
     let current = &memory.accepted.spec;
-    let tier = current.tier.max(spec.tier);
+    let on_air = memory.live_since.is_some();
+    let tier = if on_air {
+        current.tier.max(spec.tier)
+    } else {
+        spec.tier
+    };
     let wanted = Spec {
         tier,
         max_tier: current.max_tier.max(spec.max_tier).max(tier),
@@ -77,7 +84,6 @@ pub(crate) fn edit(
     let moves_end = wanted.start != current.start
         || wanted.duration != current.duration
         || wanted.overrun != current.overrun;
-    let on_air = memory.live_since.is_some();
     // A raise after the planned end must not move that end, and another length must not hurry the waves.
     let begins_anew = if on_air {
         moves_end || now < schedule.end
@@ -96,7 +102,8 @@ pub(crate) fn edit(
     accepted.start = wanted.start.unwrap_or(accepted.start);
     edited.shape = memory.shape.widened(&wider, accepted.base.relay);
     let before = capacity.counts(current.tier, &memory.shape);
-    if !on_air && capacity.counts(wanted.tier, &edited.shape) != before {
+    let now_wanted = capacity.counts(wanted.tier, &edited.shape);
+    if !on_air && Role::ALL.iter().any(|r| now_wanted.of(*r) > before.of(*r)) {
         edited.ready_at = None;
     }
     edited.accepted.spec = wanted;

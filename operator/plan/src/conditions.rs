@@ -7,6 +7,7 @@ use crate::fleet::Creation;
 use crate::input::{Memory, SetbackKind};
 use crate::output::{Condition, ConditionType, Truth};
 use crate::phase::Phase;
+use crate::postpone::released_at;
 use crate::reason::Reason;
 use crate::risk::{Risk, risk};
 use crate::slot::Role;
@@ -169,7 +170,11 @@ pub(crate) fn draining(view: &View<'_>, left: u32, next: Option<Timestamp>) -> V
         ConditionType::CapacityReady,
         Truth::False,
         Reason::Released,
-        "Capacity is being given back after the event.",
+        if view.memory.live_since.is_some() {
+            "Capacity is being given back after the event."
+        } else {
+            "Capacity is being given back, because the start was moved far away."
+        },
     );
     ready.into_iter().chain([released, nothing_missing()]).collect()
 }
@@ -219,8 +224,19 @@ fn ready(view: &View<'_>, unfed: u32, risk: Option<&Risk>) -> Condition {
             (Reason::Ramping, ramping(view))
         }
     };
-    let message = message + &ordered(view, unfed);
+    let message = message + &postponed(view) + &ordered(view, unfed);
     condition(ConditionType::Ready, Truth::True, reason, message)
+}
+
+/// What becomes of a fleet whose start was moved far away, to be read after a sentence.
+fn postponed(view: &View<'_>) -> String {
+    released_at(view.memory, view.class, view.input.attendance).map_or_else(String::new, |until| {
+        format!(
+            " The start was moved far away: capacity stays until {}, because someone may be watching, and is created again from {} on.",
+            date_and_clock(until),
+            date_and_clock(view.schedule.ramp)
+        )
+    })
 }
 
 /// What an override asks for, to be read after a sentence.

@@ -1,9 +1,14 @@
-//! Relays beyond the tier: those that an override asks for.
+//! Relays beyond the tier: those that an override asks for, and substitutes for late ones.
 
 use jiff::Timestamp;
 
-use crate::input::{Class, Floor, Memory, Orders};
+use crate::input::{Class, Floor, Memory, Orders, Pod};
+use crate::reason::Reason;
+use crate::slot::{Role, Slot};
 use crate::tier::Counts;
+use crate::time::after;
+use crate::tree::Parent;
+use crate::view::{PATIENCE, View};
 
 /// Endpoints that one viewers Service may have.
 const RELAYS_PER_SHARD: u32 = 250;
@@ -31,4 +36,96 @@ pub(crate) fn raised(target: Counts, floor: Option<&Floor>, ceiling: u32) -> Cou
         relay: target.relay.max(asked),
         ..target
     }
+}
+
+/// When a pod that is not Ready is late enough for a substitute: it has had the time that a machine, its
+/// image and a minute take. One without a machine is not late, and one that waited long for a machine has
+/// only begun.
+pub(crate) fn late_at(view: &View<'_>, pod: &Pod) -> Option<Timestamp> {
+    let settle = &view.class.ramp.settle;
+    let begun = after(pod.created, settle.node_startup).max(pod.scheduled?);
+    Some(after(begun, settle.image_pull.saturating_add(PATIENCE)))
+}
+
+/// Spare slots to fill now, beyond the planned ones: for each relay that is late, within the limits.
+pub(crate) fn spare_slots(view: &View<'_>) -> Vec<Slot> {
+    if !more_would_help(view) {
+        return Vec::new();
+    }
+    let planned = view.planned.relay;
+    let late = view
+        .fleet
+        .count(Role::Relay, |p| !extra(view, p) && late(view, p));
+    let room = ceiling(view.class, view.memory, view.planned).saturating_sub(planned);
+    let here = view.fleet.count(Role::Relay, |p| extra(view, p));
+    let wanted = late.min(most(view)).min(room).saturating_sub(here);
+    (planned..)
+        .map(|index| Slot::new(Role::Relay, index))
+        .filter(|slot| view.fleet.occupant(*slot).is_none())
+        .take(wanted as usize)
+        .collect()
+}
+
+/// Pods that never were Ready and are no longer wanted, or get another try in their own slot.
+pub(crate) fn unneeded<'a>(view: &View<'a>) -> Vec<&'a Pod> {
+    let all_ready = view.ready_pods() == view.planned.total();
+    let keep = if all_ready { 0 } else { most(view) as usize };
+    let extras = view.fleet.occupants().filter(|p| extra(view, p) && !p.was_ready);
+    let mut out: Vec<&Pod> = extras.skip(keep).collect();
+    // A mid that a lower tier has no use for stays while any pod names it.
+    let named = |mid: &Pod| {
+        let parent = Some(Parent::Mid(mid.slot.index));
+        view.input.pods.iter().any(|p| p.parent == parent)
+    };
+    let beyond = view.fleet.occupants().filter(|p| p.slot.role == Role::Mid);
+    let beyond = beyond.filter(|p| p.slot.index >= view.planned.mid && !p.was_ready);
+    out.extend(beyond.filter(|p| !named(p)));
+    for role in [Role::Sfu, Role::Mid] {
+        out.extend(another_try(view, role));
+    }
+    out
+}
+
+/// SFUs and mids that never became Ready while a pod no older than they did: it is them, not the world.
+/// A tenth of the role at a time.
+fn another_try<'a>(view: &View<'a>, role: Role) -> Vec<&'a Pod> {
+    if !more_would_help(view) {
+        return Vec::new();
+    }
+    let planned = view.planned.of(role);
+    let here = view.fleet.count(role, |p| p.slot.index < planned);
+    let may = (planned / 10).max(1).saturating_sub(planned.saturating_sub(here));
+    let overtaken = |pod: &Pod| {
+        view.fleet
+            .occupants()
+            .any(|p| p.ready && p.created >= pod.created)
+    };
+    let tries = view.fleet.occupants().filter(|p| p.slot.role == role);
+    tries
+        .filter(|p| p.slot.index < planned && !p.was_ready && late(view, p) && overtaken(p))
+        .take(may as usize)
+        .collect()
+}
+
+/// Another pod is neither refused nor left without a machine.
+fn more_would_help(view: &View<'_>) -> bool {
+    let homeless = |pod: &Pod| {
+        let trouble = pod.trouble.as_ref().filter(|_| !pod.ready);
+        trouble.is_some_and(|t| t.reason == Reason::Unschedulable)
+    };
+    view.input.recent.setbacks.is_empty() && !view.fleet.occupants().any(homeless)
+}
+
+fn late(view: &View<'_>, pod: &Pod) -> bool {
+    !pod.ready && late_at(view, pod).is_some_and(|t| t <= view.input.now)
+}
+
+/// A relay beyond the planned slots.
+fn extra(view: &View<'_>, pod: &Pod) -> bool {
+    pod.slot.role == Role::Relay && pod.slot.index >= view.planned.relay
+}
+
+/// Substitutes there may be.
+fn most(view: &View<'_>) -> u32 {
+    (view.planned.relay / 20).max(2)
 }

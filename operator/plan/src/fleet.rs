@@ -1,5 +1,6 @@
 //! Which pods to create.
 
+use crate::extra::spare_slots;
 use crate::output::NewPod;
 use crate::seats::Fleet;
 use crate::slot::{Role, Slot, incarnation};
@@ -27,7 +28,9 @@ pub(crate) fn create(view: &View<'_>) -> Creation {
         input, class, memory, ..
     } = *view;
     let target = view.planned;
-    let shards = memory.shape.shards.of_slots(target.relay, view.capacity.zones());
+    let spare = spare_slots(view);
+    let slots = spare.last().map_or(target.relay, |slot| slot.index + 1);
+    let shards = memory.shape.shards.of_slots(slots, view.capacity.zones());
     let mut tree = Tree::new(
         view.capacity,
         &memory.shape,
@@ -43,6 +46,7 @@ pub(crate) fn create(view: &View<'_>) -> Creation {
         .into_iter()
         .map(|s| (s, !refused))
         .chain(later.into_iter().map(|s| (s, false)))
+        .chain(spare.into_iter().map(|s| (s, !refused)))
     {
         let Some((parent, fallbacks)) = tree.place(slot) else {
             creation.unfed += 1;

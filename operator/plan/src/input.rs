@@ -30,6 +30,8 @@ pub struct Input {
     pub pods: Vec<Pod>,
     /// The SFU that the `ingest` Service selects: the record of who is active.
     pub active_sfu: Option<u32>,
+    /// Who is watching.
+    pub attendance: Attendance,
     /// What this process has seen lately. Empty after a restart, which must never lower capacity.
     pub recent: Recent,
 }
@@ -55,6 +57,22 @@ impl Webinar {
     /// `namespace/name`.
     pub fn key(&self) -> String {
         format!("{}/{}", self.namespace, self.name)
+    }
+}
+
+/// What is known of the audience.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attendance {
+    /// Nobody can say: everyone may be watching.
+    Unknown,
+}
+
+impl Attendance {
+    /// Somebody may be watching, as far as anyone can tell.
+    pub(crate) const fn may_be_watched(self) -> bool {
+        match self {
+            Self::Unknown => true,
+        }
     }
 }
 
@@ -238,6 +256,8 @@ pub struct Memory {
     pub draining_since: Option<Timestamp>,
     /// When everything was given back.
     pub finished_at: Option<Timestamp>,
+    /// Since when the start has been so far away that the fleet is not kept for it alone.
+    pub postponed_at: Option<Timestamp>,
     /// Since when the run is suspended.
     pub suspended_since: Option<Timestamp>,
     /// When it was last resumed: drains that began before count from here.
@@ -259,7 +279,7 @@ impl Memory {
 /// A spec that was checked and is in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Accepted {
-    /// What is in force. Sizes never fall within a run.
+    /// What is in force. Its size doesn't fall once the run is on air.
     pub spec: Spec,
     /// The run's start, fixed when the spec names none.
     pub start: Timestamp,
@@ -286,8 +306,12 @@ pub struct Pod {
     pub accepting: bool,
     /// When it was created.
     pub created: Timestamp,
+    /// When a machine was found for it.
+    pub scheduled: Option<Timestamp>,
     /// Its Ready condition is True.
     pub ready: bool,
+    /// It is or once was Ready, as far as anyone can tell: someone may be watching through it.
+    pub was_ready: bool,
     /// It has Succeeded or Failed and will never run again.
     pub ended: bool,
     /// When it will be, or should have been, gone: its deletionTimestamp.

@@ -17,6 +17,7 @@ mod input;
 mod output;
 mod phase;
 mod planner;
+mod postpone;
 mod ramp;
 mod reason;
 mod risk;
@@ -33,12 +34,12 @@ mod view;
 
 pub use accept::{next_run, servable};
 pub use input::{
-    Accepted, Class, ClassFinding, Cpu, Floor, Input, Live, Memory, Orders, Pod, PodTrouble, Ramp, Recent,
-    Setback, SetbackKind, Settle, Spec, Webinar, Zones,
+    Accepted, Attendance, Class, ClassFinding, Cpu, Floor, Input, Live, Memory, Orders, Pod, PodTrouble,
+    Ramp, Recent, Setback, SetbackKind, Settle, Spec, Webinar, Zones,
 };
 pub use output::{
-    Budget, Condition, ConditionType, Drain, Entry, EntryKind, Fixtures, NewPod, Plan, Pool, Removal, Status,
-    Truth,
+    Budget, Condition, ConditionType, Drain, Entry, EntryKind, Fixtures, Named, NewPod, Plan, Pool, Removal,
+    Status, Truth,
 };
 pub use phase::Phase;
 pub use planner::plan;

@@ -25,6 +25,8 @@ pub struct Plan {
     pub create: Vec<NewPod>,
     /// Pods to take out of their entry points.
     pub cordon: Vec<Drain>,
+    /// Pods whose drain is taken back.
+    pub uncordon: Vec<Named>,
     /// Pods to delete, in this order.
     pub delete: Vec<Removal>,
     /// What to tell people.
@@ -70,6 +72,15 @@ pub struct Drain {
     pub uid: String,
     /// When the drain began, for the pod's own record.
     pub started: Timestamp,
+}
+
+/// A pod whose drain is taken back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// Name.
+    pub name: String,
+    /// UID that the write must name.
+    pub uid: String,
 }
 
 /// A pod to delete.

@@ -38,7 +38,9 @@ pub fn plan(input: &Input) -> Plan {
 pub(crate) fn next_start(input: &Input, last: &Memory) -> Option<Timestamp> {
     let start = input.spec.start?;
     let over = after(start, input.spec.duration) <= input.now;
-    (start != last.accepted.start && !over).then_some(start)
+    // A run that was given back before it went on air has not served its start.
+    let open = start != last.accepted.start || last.live_since.is_none();
+    (open && !over).then_some(start)
 }
 
 fn before_run(input: &Input, last_run: u32) -> Plan {
@@ -135,7 +137,11 @@ pub(crate) fn finished(input: &Input, memory: &Memory) -> Plan {
     let began = memory
         .live_since
         .map_or(memory.accepted.start, |t| t.min(memory.accepted.start));
-    let lead = memory.ready_at.map(|t| began.duration_since(t));
+    let on_air = memory.live_since.is_some();
+    let lead = memory
+        .ready_at
+        .filter(|_| on_air)
+        .map(|t| began.duration_since(t));
     let status = Status {
         phase: Some(Phase::Finished),
         run: memory.run,
@@ -213,6 +219,7 @@ impl Plan {
             fixtures: None,
             create: Vec::new(),
             cordon: Vec::new(),
+            uncordon: Vec::new(),
             delete: Vec::new(),
             status,
             next_wake: None,

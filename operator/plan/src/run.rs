@@ -6,12 +6,13 @@ use crate::accept::edit;
 use crate::conditions;
 use crate::drain::{drain, removal};
 use crate::entry::{budgets, entries};
-use crate::extra::{ceiling, floor, raised};
+use crate::extra::{ceiling, floor, late_at, raised, unneeded};
 use crate::fleet::{Creation, create};
 use crate::input::{Class, Input, Memory, Ramp};
-use crate::output::{Entry, EntryKind, Fixtures, Plan, Pool, Status};
+use crate::output::{Entry, EntryKind, Fixtures, Named, Plan, Pool, Status};
 use crate::phase::Phase;
 use crate::planner::{finished, forgettable, next_start, not_allowed};
+use crate::postpone::{self, goes_on, kept_from, released_at};
 use crate::ramp::Waves;
 use crate::seats::Fleet;
 use crate::slot::Role;
@@ -19,6 +20,7 @@ use crate::suspend::{note_suspension, suspended};
 use crate::tier::{Capacity, Counts};
 use crate::time::{after, before};
 use crate::timeline::Schedule;
+use crate::tree::Parent;
 use crate::view::{PATIENCE, View, active_sfu, complete};
 
 /// While anything can change by itself, the world is looked at again at least this often.
@@ -33,11 +35,12 @@ pub(crate) fn under_way(input: &Input, class: &Class, opened: Memory) -> Plan {
     let waves = waves(class, &schedule, &memory, target);
     let ceiling = ceiling(class, &memory, target);
     let planned = raised(target, floor(&input.orders, input.now), ceiling);
-    let fleet = Fleet::new(&input.pods, memory.run);
+    let takes_back = memory.draining_since.is_none() && !input.orders.suspend;
+    let fleet = Fleet::new(&input.pods, memory.run, takes_back);
     let ready = complete(input, &memory, &capacity, &fleet, target);
     let suspend = input.orders.suspend;
     note_suspension(&mut memory, suspend, input.now);
-    let phase = advance(&mut memory, &schedule, ready, input.now);
+    let phase = advance(&mut memory, &schedule, input, class, ready);
     let view = View {
         input,
         phase,
@@ -63,9 +66,16 @@ fn holding(view: &View<'_>, refusal: Option<&str>) -> Plan {
     let conditions = conditions::running(view, &creation, refusal);
     let status = status(view, view.planned, view.wanted());
     // An ended pod serves nobody, and a younger twin that isn't Ready has served nobody yet.
-    let unready_twins = view.fleet.surplus.iter().filter(|p| !p.ready);
-    let delete = view.fleet.ended.iter().chain(unready_twins);
-    let delete = delete.map(|p| removal(p)).collect();
+    let unready_twins = view.fleet.surplus.iter().filter(|p| !p.was_ready);
+    let delete = view.fleet.ended.iter().chain(unready_twins).copied();
+    let delete = delete.chain(unneeded(view)).map(removal).collect();
+    // What a drain took out of its entry point is taken back in when the event goes on.
+    let drained = view.fleet.occupants().filter(|p| p.drain_started.is_some());
+    let uncordon = drained.map(|p| Named {
+        name: p.name.clone(),
+        uid: p.uid.clone(),
+    });
+    let uncordon = uncordon.collect();
     let next_wake = Some(wake(view, &creation));
     let Creation { pods, .. } = creation;
     Plan {
@@ -73,6 +83,7 @@ fn holding(view: &View<'_>, refusal: Option<&str>) -> Plan {
         forget: forgettable(view.input),
         fixtures: Some(fixtures(view)),
         create: pods,
+        uncordon,
         delete,
         next_wake,
         ..Plan::nothing(Status { conditions, ..status })
@@ -118,13 +129,23 @@ fn draining(view: &View<'_>) -> Plan {
 }
 
 fn accept_edit(input: &Input, class: &Class, opened: Memory) -> (Memory, Option<String>) {
-    if opened.draining_since.is_some() {
-        return (opened, None);
-    }
     let capacity = class.capacity(opened.accepted.spec.panelists);
     let schedule = schedule(input, class, &opened);
     let waves = waves(class, &schedule, &opened, target(&capacity, &opened));
     let (memory, refusal) = edit(&opened, &input.spec, class, &waves, &schedule, input.now);
+    if opened.draining_since.is_some() {
+        // As written: that an edit was seen now must not count as an extension.
+        return if goes_on(&opened, &memory, &boundaries(input, class, &memory), input.now) {
+            let held = Memory {
+                draining_since: None,
+                postponed_at: None,
+                ..memory
+            };
+            (held, None)
+        } else {
+            (opened, None)
+        };
+    }
     let told = refusal.map(|why| {
         let accepted = opened.accepted.spec.tier;
         format!(
@@ -136,15 +157,22 @@ fn accept_edit(input: &Input, class: &Class, opened: Memory) -> (Memory, Option<
 }
 
 /// Moves the run through every boundary that has passed, and says where it stands.
-fn advance(memory: &mut Memory, schedule: &Schedule, complete: bool, now: Timestamp) -> Phase {
+fn advance(memory: &mut Memory, schedule: &Schedule, input: &Input, class: &Class, complete: bool) -> Phase {
+    let now = input.now;
     if complete && memory.draining_since.is_none() {
         memory.ready_at.get_or_insert(now);
     }
     if now >= schedule.start && memory.draining_since.is_none() {
         memory.live_since.get_or_insert(now);
     }
-    let may_drain = memory.suspended_since.is_none();
-    if may_drain && memory.live_since.is_some() && now >= schedule.release {
+    if memory.draining_since.is_none() {
+        postpone::note(memory, schedule, now);
+    }
+    let release = match memory.live_since {
+        Some(_) => Some(schedule.release),
+        None => released_at(memory, class, input.attendance),
+    };
+    if memory.suspended_since.is_none() && release.is_some_and(|t| now >= t) {
         memory.draining_since.get_or_insert(now);
     }
     if memory.draining_since.is_some() {
@@ -167,13 +195,17 @@ fn target(capacity: &Capacity, memory: &Memory) -> Counts {
 /// The boundaries of a run. They never end before the instant the last edit was seen: who is watching is
 /// not cut off by a slip of the pen.
 pub(crate) fn schedule(input: &Input, class: &Class, memory: &Memory) -> Schedule {
+    boundaries(input, class, memory).ending_not_before(memory.accepted.since)
+}
+
+/// The boundaries of a run as its spec has them.
+fn boundaries(input: &Input, class: &Class, memory: &Memory) -> Schedule {
     let accepted = &memory.accepted;
     let capacity = class.capacity(accepted.spec.panelists);
     let pods = target(&capacity, memory).total();
     let start = Some(accepted.start);
     let key = input.webinar.key();
     Schedule::new(&key, &accepted.spec, class, pods, input.webinar.created, start)
-        .ending_not_before(accepted.since)
 }
 
 fn waves(class: &Class, schedule: &Schedule, memory: &Memory, target: Counts) -> Waves {
@@ -196,8 +228,24 @@ fn waves(class: &Class, schedule: &Schedule, memory: &Memory, target: Counts) ->
     )
 }
 
-fn fixtures(view: &View<'_>) -> Fixtures {
+/// Slots that have an address: those of the tier, and mids of a larger one that are there or are named.
+fn addressed(view: &View<'_>) -> Counts {
     let target = view.waves.target();
+    let mids = view.input.pods.iter().filter(|p| p.run == view.memory.run);
+    let mids = mids.filter_map(|p| match (p.slot.role, p.parent) {
+        (Role::Mid, _) => Some(p.slot.index),
+        (_, Some(Parent::Mid(index))) => Some(index),
+        _ => None,
+    });
+    let there = mids.max().map_or(0, |index| index + 1);
+    Counts {
+        mid: target.mid.max(there),
+        ..target
+    }
+}
+
+fn fixtures(view: &View<'_>) -> Fixtures {
+    let target = addressed(view);
     let budgets = if view.class.budgets {
         budgets(view.memory, view.planned)
     } else {
@@ -211,7 +259,7 @@ fn fixtures(view: &View<'_>) -> Fixtures {
 
 /// The numbers of a run; the verdicts are for the caller to add.
 fn status(view: &View<'_>, desired: Counts, seats_desired: u32) -> Status {
-    let entries = entries(view.memory, view.waves.target(), active_sfu(view.input));
+    let entries = entries(view.memory, addressed(view), active_sfu(view.input));
     let status = Status {
         phase: Some(view.phase),
         run: view.memory.run,
@@ -234,7 +282,8 @@ fn wake(view: &View<'_>, creation: &Creation) -> Timestamp {
     let troubled = unready()
         .filter_map(|p| p.trouble.as_ref())
         .map(|t| view.patience_ends(t));
-    let patience = slow.chain(troubled);
+    let substitutes = unready().filter_map(|p| late_at(view, p));
+    let patience = slow.chain(troubled).chain(substitutes);
     let retry = view.input.recent.setbacks.iter().map(|s| s.retry_at);
     let refused = view.input.webinar.refused_since;
     // What is created later than this can't be expected by the start.
@@ -248,6 +297,8 @@ fn wake(view: &View<'_>, creation: &Creation) -> Timestamp {
         .chain(view.waves.next_after(now))
         .chain(creation.coming.iter().map(|(slot, _)| view.waves.due(*slot)))
         .chain(floor(&view.input.orders, now).map(|floor| floor.until))
+        .chain(released_at(view.memory, view.class, view.input.attendance))
+        .chain([kept_from(schedule)])
         .chain(too_late)
         .chain(patience)
         .chain(retry)

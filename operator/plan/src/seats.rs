@@ -23,17 +23,20 @@ pub(crate) struct Fleet<'a> {
     left: BTreeMap<Slot, Vec<&'a Pod>>,
     /// Names of all pods that can be seen, of other runs too.
     names: BTreeSet<&'a str>,
+    /// Pods whose drain began are taken back into their entry points.
+    takes_back: bool,
 }
 
 impl<'a> Fleet<'a> {
     /// Sorts `pods` of `run` into slots. Of two live pods in one slot the older keeps it.
-    pub(crate) fn new(pods: &'a [Pod], run: u32) -> Self {
+    pub(crate) fn new(pods: &'a [Pod], run: u32, takes_back: bool) -> Self {
         let mut fleet = Self {
             occupants: BTreeMap::new(),
             surplus: Vec::new(),
             ended: Vec::new(),
             left: BTreeMap::new(),
             names: pods.iter().map(|p| p.name.as_str()).collect(),
+            takes_back,
         };
         let mut by_age: Vec<&Pod> = pods.iter().filter(|p| p.run == run).collect();
         by_age.sort_by_key(|p| (p.created, &p.name));
@@ -81,10 +84,14 @@ impl<'a> Fleet<'a> {
             .count() as u32
     }
 
+    fn takes_viewers(&self, pod: &Pod) -> bool {
+        pod.accepting || (self.takes_back && pod.drain_started.is_some())
+    }
+
     /// Slots whose pods are up as `is_up` judges it, without relays that were taken out of their entry point.
     pub(crate) fn up(&self, is_up: impl Fn(&Pod) -> bool) -> Up {
         self.occupants()
-            .filter(|p| is_up(p) && (p.accepting || p.slot.role != Role::Relay))
+            .filter(|p| is_up(p) && (self.takes_viewers(p) || p.slot.role != Role::Relay))
             .map(|p| (p.slot, p.parent))
             .collect()
     }

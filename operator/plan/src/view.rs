@@ -88,9 +88,18 @@ impl View<'_> {
         }
     }
 
-    /// When an existing pod should carry viewers.
+    /// When an existing pod should carry viewers. One that waited long for its machine has the rest of the
+    /// way before it from there.
     pub(crate) fn expected_at(&self, pod: &Pod) -> Timestamp {
-        after(pod.created, self.settle())
+        let settle = &self.class.ramp.settle;
+        let machine = if self.memory.shape.room {
+            SignedDuration::ZERO
+        } else {
+            settle.node_startup
+        };
+        let rest = self.settle().saturating_sub(machine);
+        let housed = pod.scheduled.map_or(Timestamp::MIN, |t| after(t, rest));
+        after(pod.created, self.settle()).max(housed)
     }
 
     /// When a pod in trouble counts as missing. One that fits on no machine yet is given the time a new

@@ -344,6 +344,7 @@ struct Watch {
     run: u32,
     desired: u32,
     overridden: bool,
+    tier: Option<Tier>,
 }
 
 impl Watch {
@@ -362,13 +363,17 @@ impl Watch {
                 status.run,
                 self.run
             );
-            (self.run, self.desired) = (status.run, 0);
+            (self.run, self.desired, self.tier) = (status.run, 0, None);
         }
         if status.phase.is_some_and(Phase::holds_capacity) {
             let desired = status.pools.iter().map(|p| p.desired).sum();
+            let tier = plan.memory.as_ref().map(|m| m.accepted.spec.tier);
+            let on_air = status.phase.is_some_and(Phase::on_air);
+            let lowered = tier < self.tier && (!on_air || self.phase.is_none_or(|p| !p.on_air()));
+            self.tier = tier;
             // What an override asked for is no longer asked for when it is over.
             assert!(
-                desired >= self.desired || self.overridden,
+                desired >= self.desired || self.overridden || lowered,
                 "target fell from {} to {desired}",
                 self.desired
             );
@@ -417,7 +422,7 @@ impl Watch {
                 .drain_started
                 .is_some_and(|t| world.now >= t + SignedDuration::from_mins(10));
             let leaf = pod.slot.role == Role::Relay;
-            let fine = pod.ended || (giving_back && (drained || !leaf));
+            let fine = pod.ended || !pod.was_ready || (giving_back && (drained || !leaf));
             assert!(fine, "deletes {} in {phase:?}", pod.name);
             if giving_back && !leaf {
                 let child = |p: &&webinar_plan::Pod| p.parent == Some(Parent::Mid(pod.slot.index));
@@ -473,7 +478,7 @@ impl Watch {
     fn does_nothing_while_suspended(world: &World, plan: &Plan) {
         if world.orders.suspend {
             assert!(plan.create.is_empty() && plan.cordon.is_empty() && plan.delete.is_empty());
-            assert!(plan.forget.is_empty() && plan.fixtures.is_none());
+            assert!(plan.uncordon.is_empty() && plan.forget.is_empty() && plan.fixtures.is_none());
             let begun = world.memory.as_ref().map(|m| (m.run, m.finished_at));
             assert_eq!(plan.memory.as_ref().map(|m| (m.run, m.finished_at)), begun);
         }

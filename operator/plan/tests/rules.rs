@@ -108,12 +108,13 @@ fn of_two_pods_in_one_slot_the_older_stays_and_only_an_unready_twin_goes() {
     twin.name.push('x');
     twin.uid.push('x');
     twin.created = input.now;
-    twin.ready = false;
+    (twin.ready, twin.was_ready) = (false, false);
     input.pods.push(twin.clone());
     let found = plan(&input);
     assert_eq!(found.delete.len(), 1);
     assert_eq!(found.delete[0].uid, twin.uid);
-    input.pods.last_mut().unwrap().ready = true;
+    // One that has been Ready may have viewers.
+    input.pods.last_mut().unwrap().was_ready = true;
     assert!(plan(&input).delete.is_empty());
 }
 
@@ -442,4 +443,141 @@ fn an_override_never_lowers_and_ends_at_its_instant() {
         ..order
     });
     assert_eq!(webinar_plan::plan(&input).create.len(), 30 - 17);
+}
+
+#[test]
+fn an_edit_that_does_not_extend_the_event_leaves_its_drain_alone() {
+    let world = world_at(Tier::K10, 10_800);
+    assert_eq!(world.phase(), Some(Phase::Draining));
+    let edited = |edit: fn(&mut World)| {
+        let mut world = world.clone();
+        edit(&mut world);
+        world.plan()
+    };
+    for plan in [
+        edited(|w| w.spec.duration = SignedDuration::from_mins(50)),
+        edited(|w| w.spec.tier = Tier::K50),
+        edited(|w| w.spec.start = Some(w.now + secs(1))),
+    ] {
+        assert_eq!(plan.status.phase, Some(Phase::Draining));
+        assert!(plan.uncordon.is_empty() && plan.create.is_empty());
+    }
+    let plan = edited(|w| w.spec.duration = SignedDuration::from_mins(600));
+    assert_eq!(plan.status.phase, Some(Phase::Live));
+    assert_eq!(
+        (plan.uncordon.len(), plan.cordon.len(), plan.delete.len()),
+        (15, 0, 0)
+    );
+    assert_eq!(said(&plan, ConditionType::CapacityReady).truth, Truth::True);
+}
+
+#[test]
+fn a_fleet_is_kept_for_a_ramp_within_half_an_hour_and_for_the_overrun_at_most() {
+    let world = world_at(Tier::K10, -600);
+    let ramp = world.plan().status.schedule.unwrap().ramp;
+    // Half an hour from now is further than twice the lead of 878 seconds.
+    let to_near = SignedDuration::from_mins(30) + world.now.duration_since(ramp);
+    let moved = |by: SignedDuration| {
+        let mut world = world.clone();
+        world.spec.start = Some(at(START) + by);
+        world.reconcile(|_, _| {});
+        world
+    };
+    assert_eq!(moved(to_near).memory.unwrap().postponed_at, None);
+    let mut far = moved(to_near + secs(1));
+    assert_eq!(far.memory.as_ref().unwrap().postponed_at, Some(far.now));
+    // A second later it is near.
+    assert_eq!(far.plan().next_wake, Some(far.now + secs(1)));
+    far.run_until(far.now + secs(1), |_, _| {});
+    assert_eq!(far.memory.as_ref().unwrap().postponed_at, None);
+
+    let mut far = moved(SignedDuration::from_hours(24));
+    let until = far.now + SignedDuration::from_hours(2);
+    far.run_until(until - secs(1), |_, _| {});
+    assert_eq!(far.phase(), Some(Phase::Armed));
+    assert_eq!(far.plan().next_wake, Some(until));
+    far.run_until(until, |_, _| {});
+    assert_eq!(far.phase(), Some(Phase::Draining));
+}
+
+#[test]
+fn substitutes_come_only_when_more_pods_would_help_and_go_only_if_they_never_were_ready() {
+    let mut world = World::new(
+        class(15),
+        spec(Tier::K10, Some(at(START))),
+        at("2027-03-04T09:00:00Z"),
+    );
+    world.hung = (0..5).map(relay).collect();
+    world.run_until(at(START) - secs(1500), |_, _| {});
+    let created = world.slots()[&relay(0)].created;
+    // nodeStartup, imagePull and a minute.
+    let late = created + secs(360);
+    let plan = world.run_until(late - secs(1), |_, _| {});
+    assert_eq!(plan.next_wake, Some(late));
+    world.now = late;
+    world.kubelets();
+    let spare: Vec<Slot> = world.plan().create.iter().map(|p| p.slot).collect();
+    assert_eq!(spare, [relay(15), relay(16)]);
+
+    let mut refused = world.input();
+    refused.recent.setbacks = vec![Setback {
+        kind: SetbackKind::Quota,
+        object: "Pod x".to_owned(),
+        message: "exceeded quota".to_owned(),
+        retry_at: refused.now,
+    }];
+    assert!(plan_of(&refused).create.is_empty());
+    let mut full = world.input();
+    full.class.as_mut().unwrap().sizing.max_pods = 18;
+    assert_eq!(plan_of(&full).create.len(), 1);
+
+    world.reconcile(|_, _| {});
+    let mut came = world.input();
+    for index in 0..5 {
+        pod(&mut came, relay(index)).ready = true;
+    }
+    let gone: Vec<Slot> = plan_of(&came).delete.iter().map(|r| r.slot).collect();
+    assert_eq!(gone, [relay(15), relay(16)]);
+    pod(&mut came, relay(15)).was_ready = true;
+    assert_eq!(plan_of(&came).delete.len(), 1);
+}
+
+#[test]
+fn a_mid_gets_another_try_only_if_a_pod_no_older_became_ready() {
+    let mut input = world_at(Tier::K100, -600).input();
+    let mid = pod(&mut input, Slot::new(Role::Mid, 2));
+    (mid.ready, mid.was_ready) = (false, false);
+    let plan = plan_of(&input);
+    assert_eq!(plan.delete.len(), 1);
+    assert_eq!(plan.delete[0].slot, Slot::new(Role::Mid, 2));
+    // One that was Ready once may be feeding relays.
+    pod(&mut input, Slot::new(Role::Mid, 2)).was_ready = true;
+    assert!(plan_of(&input).delete.is_empty());
+    // When no pod is Ready it is the world's fault, and a new pod would only begin from the start.
+    for pod in &mut input.pods {
+        (pod.ready, pod.was_ready) = (false, false);
+    }
+    assert!(plan_of(&input).delete.is_empty());
+}
+
+fn plan_of(input: &Input) -> Plan {
+    plan(input)
+}
+
+#[test]
+fn mids_that_a_lower_tier_has_no_use_for_keep_their_address_while_relays_name_them() {
+    let mut world = world_at(Tier::K100, -600);
+    let mids = |plan: &Plan| {
+        let entries = &plan.fixtures.as_ref().unwrap().entries;
+        let mid = |e: &&webinar_plan::Entry| matches!(e.kind, webinar_plan::EntryKind::Mid(_));
+        entries.iter().filter(mid).count()
+    };
+    world.spec.tier = Tier::K10;
+    let plan = world.reconcile(|_, _| {});
+    // Every pod was Ready once, so everything stays.
+    assert_eq!(
+        (mids(&plan), world.alive(Role::Mid), world.alive(Role::Relay)),
+        (6, 6, 123)
+    );
+    assert_eq!(plan.status.seats_desired, Some(10_000));
 }

@@ -112,11 +112,14 @@ fn happen(world: &mut World, line: &str, cpus: u64) {
                 world.lose(Slot::new(first.role, index), false);
             }
         }
+        ["hang", one] => _ = world.hung.insert(slot(one)),
+        ["free", one] => _ = world.hung.remove(&slot(one)),
         ["edit", "tier", to] => {
             world.spec.tier = tier(to);
             world.spec.max_tier = world.spec.tier;
         }
         ["edit", "startTime", to] => world.spec.start = Some(at(to)),
+        ["edit", "overrun", to] => world.spec.overrun = Some(to.parse().expect("a duration")),
         ["edit", "duration", to] => world.spec.duration = to.parse().expect("a duration"),
         ["edit", "suspend", to] => world.orders.suspend = to.parse().expect("true or false"),
         ["edit", "override", relays, "until", until] => {
@@ -202,7 +205,14 @@ impl Teller {
         let create: Vec<Slot> = plan.create.iter().map(|p| p.slot).collect();
         let cordon: Vec<Slot> = plan.cordon.iter().map(|d| slot_of(&d.uid)).collect();
         let delete: Vec<Slot> = plan.delete.iter().map(|r| r.slot).collect();
-        for (what, slots) in [("create", create), ("cordon", cordon), ("delete", delete)] {
+        let uncordon: Vec<Slot> = plan.uncordon.iter().map(|n| slot_of(&n.uid)).collect();
+        let lists = [
+            ("create", create),
+            ("cordon", cordon),
+            ("un-cordon", uncordon),
+            ("delete", delete),
+        ];
+        for (what, slots) in lists {
             if !slots.is_empty() {
                 let n = slots.len();
                 let list = ranges(slots.iter().map(Slot::to_string));
@@ -335,7 +345,22 @@ stories! {
     created_after_its_end,
     created_after_its_start,
     created_too_late,
+    extended_while_draining,
     finished_and_applied_again,
+    next_start_while_draining,
+    postponed_before_the_ramp,
+    postponed_far_and_taken_back,
+    postponed_far_while_armed,
+    postponed_far_while_ramping,
+    postponed_near_while_armed,
+    postponed_while_live_beyond_overrun,
+    postponed_while_live_within_overrun,
+    brought_forward,
+    overrun_lengthened_while_draining,
+    lowered_before_the_ramp,
+    lowered_while_armed,
+    lowered_while_live,
+    lowered_while_ramping,
     million_in_waves,
     next_run_after_a_new_start,
     no_room_for_every_pod,
@@ -351,6 +376,8 @@ stories! {
     shortened_while_live,
     slow_pods,
     start_moved_while_live,
+    substitute_for_a_late_relay,
+    another_try_for_a_mid,
     suspended_before_the_ramp,
     suspended_through_the_start,
     suspended_while_draining,

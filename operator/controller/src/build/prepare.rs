@@ -31,6 +31,8 @@ pub(crate) struct Prepared {
     pub(crate) pods: Vec<Pod>,
     /// Pods to cordon.
     pub(crate) cordon: Vec<(String, Patch)>,
+    /// Pods to take back into their entry point.
+    pub(crate) uncordon: Vec<(String, Patch)>,
     /// Pods to delete.
     pub(crate) delete: Vec<Named>,
     /// Memories to drop.
@@ -103,6 +105,7 @@ pub(crate) fn prepare(
             })
             .collect(),
         cordon: plan.cordon.iter().filter_map(|d| cordon(seen, d)).collect(),
+        uncordon: plan.uncordon.iter().filter_map(|n| uncordon(seen, n)).collect(),
         ..Prepared::default()
     };
     let json = |source| Error::Json {
@@ -214,6 +217,31 @@ fn named<K: Resource>(object: &K) -> Option<Named> {
         name: object.meta().name.clone()?,
         uid: object.meta().uid.clone()?,
     })
+}
+
+/// Back into its entry point, its drain forgotten. The UID test keeps a namesake safe.
+fn uncordon(seen: &Seen, named: &webinar_plan::Named) -> Option<(String, Patch)> {
+    let pod = seen
+        .pods
+        .iter()
+        .find(|p| p.metadata.uid.as_deref() == Some(named.uid.as_str()))?;
+    let at = |tokens: [&str; 3]| PointerBuf::from_tokens(tokens);
+    let mut steps = vec![
+        PatchOperation::Test(TestOperation {
+            path: PointerBuf::from_tokens(["metadata", "uid"]),
+            value: json!(named.uid),
+        }),
+        PatchOperation::Add(AddOperation {
+            path: at(["metadata", "labels", labels::ACCEPTING]),
+            value: json!("true"),
+        }),
+    ];
+    if pod.annotations().contains_key(labels::DRAIN_START) {
+        steps.push(PatchOperation::Remove(RemoveOperation {
+            path: at(["metadata", "annotations", labels::DRAIN_START]),
+        }));
+    }
+    Some((named.name.clone(), Patch(steps)))
 }
 
 /// Out of its entry point, with the moment on record. The UID test keeps a namesake safe.

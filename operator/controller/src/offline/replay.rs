@@ -181,6 +181,11 @@ fn tell(
         out,
     )?;
     names(
+        "uncordon  pods",
+        plan.uncordon.iter().map(|n| n.name.clone()).collect(),
+        out,
+    )?;
+    names(
         "delete    pods",
         plan.delete.iter().map(|d| d.name.clone()).collect(),
         out,

@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use webinar_plan::{
-    Class, ClassFinding, ConditionType, Cpu, Input, Live, Memory, Orders, Phase, Plan, Pod, PodTrouble, Ramp,
-    Reason, Recent, Role, Setback, SetbackKind, Settle, Sizing, Slot, Spec, Tier, Truth, Webinar, Zones,
-    plan,
+    Attendance, Class, ClassFinding, ConditionType, Cpu, Input, Live, Memory, Orders, Phase, Plan, Pod,
+    PodTrouble, Ramp, Reason, Recent, Role, Setback, SetbackKind, Settle, Sizing, Slot, Spec, Tier, Truth,
+    Webinar, Zones, plan,
 };
 
 /// How long the model may take to come to rest at one instant.
@@ -119,6 +119,8 @@ pub struct World {
     pub recent: Recent,
     /// How long a pod takes to become Ready.
     pub ready_after: SignedDuration,
+    /// Slots whose pods don't become Ready.
+    pub hung: BTreeSet<Slot>,
     /// How many pods the nodes have room for.
     pub room: usize,
     /// How many pods a quota allows.
@@ -147,6 +149,7 @@ impl World {
             remembered: Vec::new(),
             recent: Recent::default(),
             ready_after: secs(70),
+            hung: BTreeSet::new(),
             room: usize::MAX,
             quota: usize::MAX,
             bodies: Vec::new(),
@@ -171,6 +174,7 @@ impl World {
             remembered_runs: self.remembered.clone(),
             pods: self.pods().cloned().collect(),
             active_sfu: None,
+            attendance: Attendance::Unknown,
             recent: self.recent.clone(),
         }
     }
@@ -221,7 +225,9 @@ impl World {
                     parent: new.parent,
                     accepting: true,
                     created: self.now,
+                    scheduled: None,
                     ready: false,
+                    was_ready: false,
                     ended: false,
                     terminating: None,
                     drain_started: None,
@@ -234,6 +240,11 @@ impl World {
             let pod = self.by_uid(&drain.uid);
             pod.accepting = false;
             pod.drain_started = Some(drain.started);
+        }
+        for named in &plan.uncordon {
+            let pod = self.by_uid(&named.uid);
+            pod.accepting = true;
+            pod.drain_started = None;
         }
         let gone = self.now + GRACE;
         for removal in &plan.delete {
@@ -290,8 +301,13 @@ impl World {
                 continue;
             }
             pod.trouble = None;
+            pod.scheduled.get_or_insert(now);
+            if self.hung.contains(&pod.slot) {
+                continue;
+            }
             let ready_at = *body.ready_at.get_or_insert(now + self.ready_after);
             pod.ready = ready_at <= now;
+            pod.was_ready |= pod.ready;
         }
     }
 
@@ -314,7 +330,10 @@ impl World {
             seen(self, &plan);
             let before = (self.memory.clone(), self.webinar.refused_since);
             self.apply(&plan);
-            let idle = plan.create.is_empty() && plan.cordon.is_empty() && plan.delete.is_empty();
+            let idle = plan.create.is_empty()
+                && plan.cordon.is_empty()
+                && plan.uncordon.is_empty()
+                && plan.delete.is_empty();
             let stands = before == (self.memory.clone(), self.webinar.refused_since);
             if idle && stands {
                 return plan;
