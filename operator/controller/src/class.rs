@@ -13,9 +13,9 @@ use webinar_plan as plan;
 use webinar_plan::{ClassFinding, Reason, Unservable};
 
 use crate::client::call;
+use crate::context::Context;
 use crate::convert::api_tier;
 use crate::error::Error;
-use crate::run::Context;
 use crate::status::whole_seconds;
 use crate::validate::{default_class, find, is_default, resolve, usable};
 

@@ -11,6 +11,8 @@ mod build;
 mod class;
 mod client;
 mod clock;
+mod context;
+mod controllers;
 mod convert;
 mod error;
 mod http;

@@ -10,8 +10,8 @@ use webinar_api::Webinar;
 
 use crate::act::Writer;
 use crate::build::{prepare, revision};
+use crate::context::Context;
 use crate::error::Error;
-use crate::run::Context;
 use crate::status::Worth;
 use crate::{report, status, validate};
 

@@ -9,7 +9,7 @@ use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodSpec};
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::{WatchStreamExt as _, watcher};
-use kube::{Api, Resource, ResourceExt as _};
+use kube::{Api, Client, Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 use webinar_api::Webinar;
@@ -90,6 +90,17 @@ fn number(version: &str) -> Option<u64> {
 pub(crate) struct Watched<K: Resource<DynamicType = ()> + 'static> {
     pub(crate) store: Store<K>,
     pub(crate) progress: Arc<Progress>,
+}
+
+/// Objects of one namespace, or of all.
+pub(crate) fn scoped<K>(client: &Client, scope: Option<&str>) -> Api<K>
+where
+    K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>,
+{
+    match scope {
+        Some(namespace) => Api::namespaced(client.clone(), namespace),
+        None => Api::all(client.clone()),
+    }
 }
 
 /// Watches only what carries our label.

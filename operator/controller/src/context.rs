@@ -1,0 +1,148 @@
+//! What every reconcile shares: the client, the caches, and what is known of the last minutes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kube::core::DeserializeGuard;
+use kube::runtime::controller::Action;
+use kube::runtime::events::Recorder;
+use kube::{Client, ResourceExt as _};
+use webinar_api::{Webinar, WebinarStatus};
+use webinar_plan::{Input, Plan, Recent};
+
+use crate::act::Applied;
+use crate::build::Owner;
+use crate::clock::Clock;
+use crate::error::Error;
+use crate::limiter::Limiter;
+use crate::metrics::Metrics;
+use crate::observe::{Caches, Seen};
+use crate::recent::Recollection;
+use crate::status::{self, Worth};
+
+/// Longest wait between two tries of a reconcile that fails.
+const MAX_BACKOFF: Duration = Duration::from_secs(60);
+
+/// Everything a reconcile needs.
+pub(crate) struct Context {
+    pub(crate) client: Client,
+    pub(crate) clock: Clock,
+    pub(crate) limiter: Arc<Limiter>,
+    pub(crate) recorder: Recorder,
+    pub(crate) caches: Caches,
+    pub(crate) metrics: Metrics,
+    pub(crate) recollection: Arc<Recollection>,
+}
+
+impl Context {
+    /// The Webinar, if it can be read and was stored.
+    pub(crate) fn readable<'a>(
+        &self,
+        guarded: &'a DeserializeGuard<Webinar>,
+    ) -> Option<(&'a Webinar, Owner)> {
+        match &guarded.0 {
+            Ok(webinar) => Owner::of(webinar).map(|owner| (webinar, owner)),
+            Err(invalid) => {
+                let (name, namespace) = (guarded.name_any(), guarded.namespace().unwrap_or_default());
+                tracing::error!(namespace, name, error = %invalid.error, "this Webinar can't be read and is left alone");
+                self.metrics.failed("undecodable");
+                None
+            }
+        }
+    }
+
+    /// What belongs to the Webinar. `None` while the caches are older than our own last write.
+    pub(crate) fn look(&self, owner: &Owner) -> Option<Seen> {
+        let current = self
+            .recollection
+            .with(&owner.uid, |known| self.caches.show_own_writes(known));
+        current.then(|| self.caches.look(&owner.namespace, &owner.uid))
+    }
+
+    /// What a decision may know of the past.
+    pub(crate) fn recall(&self, input: &Input) -> Recent {
+        let run = input.memory.as_ref().map_or(0, |m| m.run);
+        self.recollection
+            .with(&input.webinar.uid, |known| known.recall(run, &input.pods))
+    }
+
+    /// Takes note of what was written and refused. A refusal stands until its next try.
+    pub(crate) fn remember(&self, owner: &Owner, applied: &Applied, now: Timestamp) {
+        self.metrics
+            .wrote(applied.created.len() as u64, applied.deleted as u64);
+        self.recollection.with(&owner.uid, |known| {
+            for (kind, version) in &applied.versions {
+                if let Some(mark) = self.caches.progress(*kind).mark(version) {
+                    let newest = known.written.entry(*kind).or_insert(mark);
+                    *newest = (*newest).max(mark);
+                }
+            }
+            known.setbacks.retain(|s| s.retry_at > now);
+            known.setbacks.extend(applied.setbacks.iter().cloned());
+        });
+    }
+
+    /// Whether the status is worth a write. One that says nothing never is.
+    pub(crate) fn worth(
+        &self,
+        owner: &Owner,
+        webinar: &Webinar,
+        new: &WebinarStatus,
+        said: &webinar_plan::Status,
+        now: Timestamp,
+    ) -> Worth {
+        if said.conditions.is_empty() {
+            return Worth::Nothing;
+        }
+        let written = self.recollection.with(&owner.uid, |known| known.status_written);
+        status::worth(webinar.status.as_ref(), new, written, now)
+    }
+
+    /// Takes note of a status that was written.
+    pub(crate) fn spoke(&self, owner: &Owner, plan: &Plan, now: Timestamp) {
+        self.recollection
+            .with(&owner.uid, |known| known.status_written = Some(now));
+        let Plan {
+            memory: _,
+            forget: _,
+            fixtures: _,
+            create,
+            cordon,
+            uncordon,
+            delete,
+            status,
+            next_wake,
+        } = plan;
+        tracing::info!(
+            namespace = owner.namespace,
+            webinar = owner.name,
+            run = status.run,
+            phase = status.phase.map_or("", webinar_plan::Phase::as_str),
+            creates = create.len(),
+            cordons = cordon.len(),
+            uncordons = uncordon.len(),
+            deletes = delete.len(),
+            next_wake = next_wake.map(tracing::field::display),
+            "{}",
+            status.conditions.first().map_or("", |c| c.message.as_str()),
+        );
+    }
+
+    /// Takes note of a pass that went through.
+    pub(crate) fn done(&self, owner: &Owner, plan: &Plan) {
+        self.metrics.show(&owner.namespace, &owner.name, &plan.status);
+        self.recollection.with(&owner.uid, |known| known.failures = 0);
+    }
+}
+
+/// Later each time, so that an object that keeps failing leaves room for the others.
+pub(crate) fn try_again(uid: Option<&str>, error: &Error, context: &Context) -> Action {
+    context.metrics.failed(error.kind());
+    let failures = context.recollection.with(uid.unwrap_or_default(), |known| {
+        known.failures = known.failures.saturating_add(1);
+        known.failures
+    });
+    let wait = Duration::from_millis(500).saturating_mul(1 << failures.min(7));
+    Action::requeue(wait.min(MAX_BACKOFF))
+}

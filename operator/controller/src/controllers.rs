@@ -1,0 +1,158 @@
+//! The two controllers: one for Webinars in each scope, one for WebinarClasses.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use kube::core::DeserializeGuard;
+use kube::runtime::Controller;
+use kube::runtime::controller;
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::{Api, ResourceExt as _};
+use prometheus_client::metrics::histogram::Histogram;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use webinar_api::{Webinar, WebinarClass};
+
+use crate::context::{Context, try_again};
+use crate::throttle::throttle;
+use crate::watch::{Touched, everything, scoped};
+use crate::{class, reconcile};
+
+/// Reconciles under way at once.
+const CONCURRENCY: u16 = 16;
+
+/// One reconcile a second for each Webinar, however much its pods change.
+const THROTTLE: Duration = Duration::from_secs(1);
+
+/// What has gone is forgotten this often.
+const TIDY_UP: Duration = Duration::from_secs(60);
+
+/// What makes a scope look again.
+pub(crate) struct Triggers {
+    pub(crate) touched: mpsc::Receiver<Touched>,
+    pub(crate) class_changed: mpsc::Sender<()>,
+}
+
+pub(crate) async fn keep_webinars(
+    scope: Option<String>,
+    context: Arc<Context>,
+    triggers: Triggers,
+    seconds: Histogram,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    context.caches.filled().await;
+    let webinars: Api<DeserializeGuard<Webinar>> = scoped(&context.client, scope.as_deref());
+    let controller = Controller::new(webinars, everything())
+        .with_config(controller::Config::default().concurrency(CONCURRENCY));
+    let store = controller.store();
+    let all = store.clone();
+    let Triggers {
+        touched,
+        class_changed,
+    } = triggers;
+    let triggers = throttle(touched, THROTTLE).flat_map(move |touched| {
+        let concerned = match touched.reference() {
+            Some(one) => vec![one],
+            None => {
+                // A full queue holds a signal already.
+                let _ = class_changed.try_send(());
+                all.state()
+                    .iter()
+                    .map(|w| ObjectRef::from_obj(w.as_ref()))
+                    .collect()
+            }
+        };
+        futures::stream::iter(concerned)
+    });
+    let tidy_up = tidy_up(Arc::clone(&context), store);
+    let run = controller
+        .reconcile_on(triggers)
+        .graceful_shutdown_on(stop.cancelled_owned())
+        .run(
+            move |webinar, context| {
+                let seconds = seconds.clone();
+                async move {
+                    let begun = tokio::time::Instant::now();
+                    let done = reconcile::reconcile(webinar, context).await;
+                    seconds.observe(begun.elapsed().as_secs_f64());
+                    done
+                }
+            },
+            |webinar, error, context: Arc<Context>| try_again(webinar.uid().as_deref(), error, &context),
+            Arc::clone(&context),
+        )
+        .for_each(|done| async move {
+            match done {
+                // A Webinar that is gone, and what it leaves behind is still going.
+                Ok(_) | Err(controller::Error::ObjectNotFound(_)) => {}
+                Err(error) => report_failure(&error),
+            }
+        });
+    tokio::select! {
+        () = run => Ok(()),
+        () = tidy_up => Ok(()),
+    }
+}
+
+pub(crate) async fn judge_classes(
+    context: Arc<Context>,
+    changed: mpsc::Receiver<()>,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    context.caches.filled().await;
+    let api: Api<WebinarClass> = Api::all(context.client.clone());
+    let changes = futures::stream::unfold(changed, |mut changed| async move {
+        changed.recv().await.map(|()| ((), changed))
+    });
+    Controller::new(api, everything())
+        .reconcile_all_on(changes)
+        .graceful_shutdown_on(stop.cancelled_owned())
+        .run(
+            class::reconcile,
+            |class, error, context| try_again(class.uid().as_deref(), error, &context),
+            context,
+        )
+        .for_each(|done| async move {
+            if let Err(error) = done {
+                report_failure(&error);
+            }
+        })
+        .await;
+    Ok(())
+}
+
+fn report_failure(error: &dyn std::error::Error) {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        // Some errors tell their cause, some don't.
+        let said = inner.to_string();
+        if !text.contains(&said) {
+            text = format!("{text}: {said}");
+        }
+        cause = inner.source();
+    }
+    tracing::warn!(error = text, "trying again");
+}
+
+/// Forgets Webinars that are gone: what is known of them, and their series.
+async fn tidy_up(context: Arc<Context>, store: Store<DeserializeGuard<Webinar>>) {
+    let mut shown: HashSet<(String, String)> = HashSet::new();
+    loop {
+        tokio::time::sleep(TIDY_UP).await;
+        let here = store.state();
+        context
+            .recollection
+            .keep(&here.iter().filter_map(|w| w.uid()).collect());
+        let names = here
+            .iter()
+            .map(|w| (w.namespace().unwrap_or_default(), w.name_any()))
+            .collect();
+        for (namespace, name) in shown.difference(&names) {
+            context.metrics.forget(namespace, name);
+        }
+        shown = names;
+    }
+}
