@@ -184,6 +184,18 @@ pub struct Ramp {
     pub settle: Settle,
 }
 
+impl Ramp {
+    /// The ramp of a run of `shape`: a room skips waves.
+    #[must_use]
+    pub fn of(&self, shape: &Shape) -> Self {
+        let wave_size = if shape.room { u32::MAX } else { self.wave_size };
+        Self {
+            wave_size,
+            ..self.clone()
+        }
+    }
+}
+
 /// How long a pod takes from creation until it carries viewers, step by step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settle {
@@ -200,6 +212,11 @@ pub struct Settle {
 }
 
 impl Settle {
+    /// The steps that pods of a run of `shape` go through.
+    pub fn of(&self, shape: &Shape) -> SignedDuration {
+        if shape.room { self.room() } else { self.total() }
+    }
+
     /// All steps together.
     pub fn total(&self) -> SignedDuration {
         [

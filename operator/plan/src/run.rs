@@ -8,7 +8,7 @@ use crate::drain::{drain, removal};
 use crate::entry::{budgets, entries};
 use crate::extra::{ceiling, floor, late_at, raised, unneeded};
 use crate::fleet::{Creation, create};
-use crate::input::{Class, Input, Memory, Ramp};
+use crate::input::{Class, Input, Memory};
 use crate::output::{Entry, EntryKind, Fixtures, Named, Plan, Pool, Status};
 use crate::phase::Phase;
 use crate::planner::{finished, forgettable, next_start, not_allowed};
@@ -209,18 +209,8 @@ fn boundaries(input: &Input, class: &Class, memory: &Memory) -> Schedule {
 }
 
 fn waves(class: &Class, schedule: &Schedule, memory: &Memory, target: Counts) -> Waves {
-    // A room skips waves.
-    let wave_size = if memory.shape.room {
-        u32::MAX
-    } else {
-        class.ramp.wave_size
-    };
-    let ramp = Ramp {
-        wave_size,
-        ..class.ramp.clone()
-    };
     Waves::new(
-        &ramp,
+        &class.ramp.of(&memory.shape),
         schedule,
         memory.accepted.since,
         memory.accepted.base,

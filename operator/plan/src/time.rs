@@ -47,8 +47,8 @@ fn time_of_day(t: Timestamp) -> String {
 }
 
 /// A count with thousands separated: `1,242`.
-pub(crate) fn grouped(n: u32) -> String {
-    let digits = n.to_string();
+pub fn grouped(n: impl Into<u64>) -> String {
+    let digits = n.into().to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (i, digit) in digits.chars().enumerate() {
         if i > 0 && (digits.len() - i).is_multiple_of(3) {
@@ -76,10 +76,10 @@ mod tests {
 
     #[test]
     fn groups_thousands() {
-        assert_eq!(grouped(0), "0");
-        assert_eq!(grouped(999), "999");
-        assert_eq!(grouped(1_242), "1,242");
-        assert_eq!(grouped(1_000_000), "1,000,000");
+        assert_eq!(grouped(0_u32), "0");
+        assert_eq!(grouped(999_u32), "999");
+        assert_eq!(grouped(1_242_u32), "1,242");
+        assert_eq!(grouped(1_000_000_u32), "1,000,000");
         assert_eq!(counted(1, "relay"), "1 relay");
         assert_eq!(counted(1_212, "relay"), "1,212 relays");
     }

@@ -80,12 +80,7 @@ impl View<'_> {
 
     /// How long a pod takes from creation until it carries viewers.
     pub(crate) fn settle(&self) -> SignedDuration {
-        let settle = &self.class.ramp.settle;
-        if self.memory.shape.room {
-            settle.room()
-        } else {
-            settle.total()
-        }
+        self.class.ramp.settle.of(&self.memory.shape)
     }
 
     /// When an existing pod should carry viewers. One that waited long for its machine has the rest of the

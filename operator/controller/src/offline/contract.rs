@@ -130,6 +130,11 @@ pub(crate) struct Aside {
     pub(crate) seats_from: Vec<(Timestamp, u32)>,
 }
 
+/// An instant as people read it: UTC, date and seconds.
+pub(crate) fn readable(t: Timestamp) -> String {
+    t.strftime("%F %TZ").to_string()
+}
+
 fn utc<S: Serializer>(t: &Timestamp, out: S) -> Result<S::Ok, S::Error> {
     out.collect_str(&t.strftime("%FT%TZ"))
 }

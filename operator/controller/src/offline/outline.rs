@@ -89,7 +89,13 @@ impl Served<'_> {
         let target = self.capacity.counts(self.spec.tier, &self.shape);
         let key = format!("{}/{}", self.owner.namespace, self.owner.name);
         let schedule = plan::Schedule::new(&key, self.spec, self.class, target.total(), self.created, None);
-        let waves = plan::Waves::new(&self.ramp(), &schedule, self.now, Counts::default(), target);
+        let waves = plan::Waves::new(
+            &self.class.ramp.of(&self.shape),
+            &schedule,
+            self.now,
+            Counts::default(),
+            target,
+        );
         let list = waves.list();
         let cost = Cost::of(self.pinned, target);
         let attendees = self.spec.tier.attendees();
@@ -139,26 +145,8 @@ impl Served<'_> {
         }
     }
 
-    /// A room skips waves.
-    fn ramp(&self) -> plan::Ramp {
-        let wave_size = if self.shape.room {
-            u32::MAX
-        } else {
-            self.class.ramp.wave_size
-        };
-        plan::Ramp {
-            wave_size,
-            ..self.class.ramp.clone()
-        }
-    }
-
     fn settle(&self) -> SignedDuration {
-        let settle = &self.class.ramp.settle;
-        if self.shape.room {
-            settle.room()
-        } else {
-            settle.total()
-        }
+        self.class.ramp.settle.of(&self.shape)
     }
 
     fn seats(&self, relays: u32) -> u32 {

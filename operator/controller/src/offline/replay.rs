@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use webinar_api::Webinar;
 use webinar_plan::{Plan, Role};
 
+use super::contract::readable;
 use super::manifests::Manifests;
 use super::read::Document;
 use crate::build::{Owner, prepare};
@@ -124,7 +125,7 @@ fn tell(
         "{}/{} at {}: {phase}, run {}",
         owner.namespace,
         owner.name,
-        utc(at),
+        readable(at),
         status.run
     )?;
     for condition in &status.conditions {
@@ -195,7 +196,7 @@ fn tell(
     names("delete    budgets", gone(&writes.budgets.delete), out)?;
     names("delete    ControllerRevisions", gone(&writes.forget), out)?;
     match plan.next_wake {
-        Some(wake) => writeln!(out, "  next look {}", utc(wake)),
+        Some(wake) => writeln!(out, "  next look {}", readable(wake)),
         None => writeln!(out, "  next look when something changes"),
     }
 }
@@ -214,8 +215,4 @@ fn list(out: &mut String, what: &str, names: &[String]) -> std::fmt::Result {
         0 => writeln!(out),
         more => writeln!(out, " and {more} more"),
     }
-}
-
-fn utc(t: Timestamp) -> String {
-    t.strftime("%F %TZ").to_string()
 }

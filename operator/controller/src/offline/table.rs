@@ -2,10 +2,11 @@
 
 use std::fmt::Write as _;
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::contract::{Aside, Note, Outline, Report, Schedule};
+use webinar_plan::grouped;
+
+use super::contract::{Aside, Note, Outline, Report, Schedule, readable};
 
 /// Renders `report` for people. `offsets` holds the offset that each manifest writes its start in.
 pub(crate) fn render(report: &Report, offsets: &[Option<TimeZone>], machine_cpu: u32) -> String {
@@ -23,8 +24,8 @@ pub(crate) fn render(report: &Report, offsets: &[Option<TimeZone>], machine_cpu:
         let _ = writeln!(
             out,
             "\nTogether: at most {} pods at once, from {} on.",
-            grouped(report.combined.peak_pods.into()),
-            utc(time)
+            grouped(report.combined.peak_pods),
+            readable(time)
         );
     }
     out
@@ -48,18 +49,18 @@ fn one(out: &mut String, outline: &Outline, offset: Option<&TimeZone>, machine_c
     writeln!(
         out,
         "  pods          {}: {} SFUs, {} mids, {} relays",
-        grouped(pods.total().into()),
+        grouped(pods.total()),
         pods.sfu,
         pods.mid,
-        grouped(pods.relay.into())
+        grouped(pods.relay)
     )?;
     match outline.viewers_per_relay {
         Some(viewers) => writeln!(
             out,
             "  seats         {} ({viewers} viewers per relay)",
-            grouped(outline.seats.into())
+            grouped(outline.seats)
         )?,
-        None => writeln!(out, "  seats         {}", grouped(outline.seats.into()))?,
+        None => writeln!(out, "  seats         {}", grouped(outline.seats))?,
     }
     times(out, schedule, aside, offset)?;
     writeln!(out, "  waves         {}", waves.len())?;
@@ -68,7 +69,7 @@ fn one(out: &mut String, outline: &Outline, offset: Option<&TimeZone>, machine_c
         writeln!(
             out,
             "    {}  {:>5} pods  (sfu {}, mid {}, relay {})",
-            utc(wave.time),
+            readable(wave.time),
             p.total(),
             p.sfu,
             p.mid,
@@ -141,13 +142,9 @@ fn times(
         let own = offset.map_or_else(String::new, |o| {
             format!("  {}", time.to_zoned(o.clone()).strftime("%F %T%:z"))
         });
-        writeln!(out, "  {name:<13} {}{own}{}", utc(time), note(remark))?;
+        writeln!(out, "  {name:<13} {}{own}{}", readable(time), note(remark))?;
     }
     Ok(())
-}
-
-fn utc(t: Timestamp) -> String {
-    t.strftime("%F %TZ").to_string()
 }
 
 fn cores(millis: u64) -> String {
@@ -164,16 +161,4 @@ fn gib(bytes: u64) -> String {
 
 fn tenths(n: u64, unit: u64) -> String {
     format!("{}.{}", grouped(n / unit), n % unit * 10 / unit)
-}
-
-fn grouped(n: u64) -> String {
-    let digits = n.to_string();
-    let mut out = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }
