@@ -89,7 +89,7 @@ fn unit() -> Result<()> {
 
 fn cluster() -> Result<()> {
     for test in targets::CLUSTER {
-        run(cargo([
+        let mut story = cargo([
             "test",
             "--workspace",
             "--test",
@@ -98,7 +98,10 @@ fn cluster() -> Result<()> {
             // One control plane at a time leaves the cores to its pods.
             "--test-threads=1",
             "--nocapture",
-        ]))?;
+        ]);
+        // What a story saw when it failed is the last thing it prints.
+        story.env("RUST_BACKTRACE", "0");
+        run(story)?;
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ use webinar_plan::{Role, Slot};
 use webinar_testbed::audit::Records;
 use webinar_testbed::wait::eventually;
 
-use super::scene::{OPERATOR, SOON, Scene};
+use super::scene::{ENDPOINTS, OPERATOR, Scene};
 use super::world::{Fleet, env, slot_of_name};
 
 /// Status, reason and message of a condition.
@@ -194,7 +194,7 @@ pub(crate) async fn one_active_sfu(
         .context("the active SFU is missing")?
         .name_any();
     for kind in ["origin", "ingest"] {
-        eventually(&format!("{kind} to lead to {name}"), SOON, async || {
+        eventually(&format!("{kind} to lead to {name}"), ENDPOINTS, async || {
             let seen: Vec<String> = endpoints(scene, namespace, &format!("{webinar}-{kind}"))
                 .await?
                 .iter()
@@ -220,7 +220,7 @@ pub(crate) async fn viewers(
         .of_role(Role::Relay)
         .map(|(_, pod)| pod.name_any())
         .collect();
-    eventually("the viewers Services to lead to every relay", SOON, async || {
+    eventually("the viewers Services to lead to every relay", ENDPOINTS, async || {
         let services: Api<Service> = Api::namespaced(scene.control_plane.client(), namespace);
         let ours = ListParams::default().labels(&format!("{}={webinar}", labels::WEBINAR));
         let names: Vec<String> = services

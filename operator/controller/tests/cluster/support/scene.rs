@@ -24,8 +24,12 @@ use super::manifests::{FULL, OPERATOR_NAMESPACE, TINY, class, templates};
 /// The operator as the API server knows it.
 pub(crate) const OPERATOR: &str = "system:serviceaccount:webinar-system:webinar-operator";
 
-/// For what takes a moment.
-pub(crate) const SOON: Duration = Duration::from_secs(30);
+/// For what takes a moment, even on a slow machine.
+pub(crate) const SOON: Duration = Duration::from_secs(60);
+
+/// For the EndpointSlice controller. While pods change quickly it often finds its cache out of date, and waits twice as
+/// long each time before it tries again.
+pub(crate) const ENDPOINTS: Duration = Duration::from_secs(120);
 
 /// Clients and control planes outlive a test, so all tests share one runtime.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
@@ -92,8 +96,9 @@ async fn perform(scene: &mut Scene, play: impl AsyncFnOnce(&mut Scene) -> Result
     }
     println!("played in {:.1} s", stopwatch.elapsed().as_secs_f32());
     if let Err(error) = outcome {
+        println!("the operator's log ends:\n{}", scene.log_tail(25));
         // While the scene exists, so that its logs are kept.
-        panic!("{error:#}\nthe operator's log ends:\n{}", scene.log_tail(25));
+        panic!("{error:#}");
     }
 }
 
