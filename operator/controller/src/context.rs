@@ -68,7 +68,7 @@ impl Context {
     }
 
     /// Takes note of what was written and refused. A refusal stands until its next try.
-    pub(crate) fn remember(&self, owner: &Owner, applied: &Applied, now: Timestamp) {
+    pub(crate) fn remember(&self, owner: &Owner, plan: &Plan, applied: &Applied, now: Timestamp) {
         self.metrics
             .wrote(applied.created.len() as u64, applied.deleted as u64);
         self.recollection.with(&owner.uid, |known| {
@@ -78,12 +78,13 @@ impl Context {
                     *newest = (*newest).max(mark);
                 }
             }
+            known.alarm = plan.alarm;
             known.setbacks.retain(|s| s.retry_at > now);
             known.setbacks.extend(applied.setbacks.iter().cloned());
         });
     }
 
-    /// Whether the status is worth a write. One that says nothing never is.
+    /// Whether the status is worth a write. One that says nothing never is; what is told once comes with one.
     pub(crate) fn worth(
         &self,
         owner: &Owner,
@@ -95,14 +96,19 @@ impl Context {
         if said.conditions.is_empty() {
             return Worth::Nothing;
         }
+        if said.notice.is_some() {
+            return Worth::Now;
+        }
         let written = self.recollection.with(&owner.uid, |known| known.status_written);
         status::worth(webinar.status.as_ref(), new, written, now)
     }
 
     /// Takes note of a status that was written.
     pub(crate) fn spoke(&self, owner: &Owner, plan: &Plan, now: Timestamp) {
-        self.recollection
-            .with(&owner.uid, |known| known.status_written = Some(now));
+        self.recollection.with(&owner.uid, |known| {
+            known.status_written = Some(now);
+            known.told = plan.status.notice.as_ref().map(|n| n.subject).or(known.told);
+        });
         let Plan {
             memory: _,
             forget: _,
@@ -112,6 +118,7 @@ impl Context {
             uncordon,
             delete,
             status,
+            alarm: _,
             next_wake,
         } = plan;
         tracing::info!(

@@ -55,6 +55,13 @@ pub(crate) const fn api_phase(phase: plan::Phase) -> api::Phase {
     }
 }
 
+/// The phase that a status tells.
+pub(crate) fn phase(told: api::Phase) -> Option<plan::Phase> {
+    plan::Phase::ALL
+        .into_iter()
+        .find(|phase| api_phase(*phase) == told)
+}
+
 /// A spec.
 pub(crate) fn spec(spec: &api::WebinarSpec) -> plan::Spec {
     let api::WebinarSpec {
@@ -135,11 +142,6 @@ pub(crate) fn class(name: &str, spec: &api::WebinarClassSpec, cpu: plan::Cpu) ->
         upstream,
         load_balancer,
     } = settle;
-    let api::Live {
-        floor_after_start,
-        overrun,
-        drain_timeout,
-    } = live;
     plan::Class {
         name: name.to_owned(),
         max_tier: tier(*max_tier),
@@ -159,12 +161,22 @@ pub(crate) fn class(name: &str, spec: &api::WebinarClassSpec, cpu: plan::Cpu) ->
                 load_balancer: duration(*load_balancer),
             },
         },
-        live: plan::Live {
-            floor_after_start: duration(*floor_after_start),
-            overrun: duration(*overrun),
-            drain_timeout: duration(*drain_timeout),
-        },
+        live: self::live(live),
         budgets: disruption.pod_disruption_budgets,
+    }
+}
+
+/// How capacity is kept and given back.
+pub(crate) fn live(figures: &api::Live) -> plan::Live {
+    let api::Live {
+        floor_after_start,
+        overrun,
+        drain_timeout,
+    } = figures;
+    plan::Live {
+        floor_after_start: duration(*floor_after_start),
+        overrun: duration(*overrun),
+        drain_timeout: duration(*drain_timeout),
     }
 }
 

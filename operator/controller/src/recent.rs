@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
-use webinar_plan::{Pod, Recent, Setback, Slot};
+use webinar_plan::{Alarm, Pod, Recent, Setback, Slot, Subject};
 
 use crate::watch::Mark;
 
@@ -25,6 +25,10 @@ pub(crate) struct Known {
     pub(crate) written: HashMap<Kind, Mark>,
     /// What the API server refused and is not yet asked again.
     pub(crate) setbacks: Vec<Setback>,
+    /// Why seats were last said to be at risk.
+    pub(crate) alarm: Option<Alarm>,
+    /// The last notice that was told.
+    pub(crate) told: Option<Subject>,
     /// When the status was last written.
     pub(crate) status_written: Option<Timestamp>,
     /// Reconciles that failed in a row.
@@ -42,6 +46,7 @@ impl Known {
             self.run = run;
             self.occupied.clear();
             self.vanished.clear();
+            self.alarm = None;
         }
         let here: BTreeMap<Slot, String> = pods
             .iter()
@@ -58,6 +63,8 @@ impl Known {
         Recent {
             vanished: self.vanished.clone(),
             setbacks: self.setbacks.clone(),
+            alarm: self.alarm,
+            told: self.told,
         }
     }
 }

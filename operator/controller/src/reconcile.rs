@@ -38,7 +38,7 @@ pub(crate) async fn reconcile(
     let prepared = prepare::prepare(&owner, &seen, validated.pinned.as_ref(), &plan)?;
     let writer = Writer::new(&context.client, &context.limiter, &owner, now);
     let (applied, acted) = writer.act(prepared).await;
-    context.remember(&owner, &applied, now);
+    context.remember(&owner, &plan, &applied, now);
     acted?;
 
     let revision = revision::shown(&owner, &seen, plan.memory.as_ref(), validated.pinned.as_ref());

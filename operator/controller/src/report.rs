@@ -5,7 +5,7 @@ use kube::runtime::events::{Event, EventType, Recorder};
 use kube::{Api, Client, Resource as _};
 use serde_json::json;
 use webinar_api::{FIELD_MANAGER, Webinar, WebinarStatus};
-use webinar_plan::{ConditionType, Reason};
+use webinar_plan::{ConditionType, Notice};
 
 use crate::build::Owner;
 use crate::client::{DEADLINE, call};
@@ -66,7 +66,7 @@ pub(crate) async fn tell(
     webinar: &Webinar,
     old: Option<&WebinarStatus>,
     new: &WebinarStatus,
-    notice: Option<&(Reason, String)>,
+    notice: Option<&Notice>,
 ) {
     let reference = webinar.object_ref(&());
     for (type_, reason, note) in news(old, new, notice) {
@@ -89,7 +89,7 @@ pub(crate) async fn tell(
 fn news(
     old: Option<&WebinarStatus>,
     new: &WebinarStatus,
-    notice: Option<&(Reason, String)>,
+    notice: Option<&Notice>,
 ) -> Vec<(EventType, String, String)> {
     let mut out = Vec::new();
     let was = |kind: ConditionType| old.and_then(|s| find(&s.conditions, kind.as_str()));
@@ -117,9 +117,12 @@ fn news(
             out.push((type_, risk.reason.clone(), risk.message.clone()));
         }
     }
-    let phase_is_new = old.and_then(|s| s.phase) != new.phase;
-    if let Some((reason, note)) = notice.filter(|_| phase_is_new) {
-        out.push((EventType::Warning, reason.to_string(), note.clone()));
+    if let Some(notice) = notice {
+        out.push((
+            EventType::Warning,
+            notice.subject.reason.to_string(),
+            notice.text.clone(),
+        ));
     }
     out
 }

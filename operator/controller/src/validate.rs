@@ -39,6 +39,11 @@ pub(crate) fn validate(webinar: &Webinar, owner: &Owner, seen: &Seen, now: Times
             created: webinar.creation_timestamp().map_or(now, |t| t.0),
             deleting: webinar.metadata.deletion_timestamp.is_some(),
             refused_since: refused_since(webinar),
+            phase_told: webinar
+                .status
+                .as_ref()
+                .and_then(|s| s.phase)
+                .and_then(convert::phase),
         },
         spec: convert::spec(&webinar.spec),
         orders: convert::orders(&webinar.spec),
@@ -83,7 +88,16 @@ fn ruling(webinar: &Webinar, seen: &Seen) -> (Option<plan::Memory>, Ruling) {
         return (Some(memory), today(webinar, seen));
     }
     let ruling = memory::read_pinned(revision).map_err(unreadable).and_then(usable);
-    (Some(memory), ruling)
+    (Some(memory), ruling.map(|pinned| following(pinned, seen)))
+}
+
+/// A pinned class with what holds at once of its namesake today. One that was removed stays as it was.
+fn following((pinned, class): (Pinned, plan::Class), seen: &Seen) -> (Pinned, plan::Class) {
+    let namesake = seen.classes.iter().find(|c| c.name_any() == pinned.class_name);
+    match namesake {
+        Some(today) => (pinned, class.following(&convert::live(&today.spec.live))),
+        None => (pinned, class),
+    }
 }
 
 /// The class as it stands today.

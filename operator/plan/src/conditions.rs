@@ -3,13 +3,12 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::extra::{ceiling, floor};
-use crate::fleet::Creation;
 use crate::input::{Memory, SetbackKind};
 use crate::output::{Condition, ConditionType, Truth};
 use crate::phase::Phase;
 use crate::postpone::released_at;
 use crate::reason::Reason;
-use crate::risk::{Risk, risk};
+use crate::risk::Risk;
 use crate::slot::Role;
 use crate::tier::{Counts, Tier};
 use crate::time::{after, counted, date_and_clock, grouped, is_are};
@@ -116,20 +115,20 @@ pub(crate) fn finished(memory: &Memory) -> Vec<Condition> {
 /// The verdicts on a run that is under way.
 ///
 /// `refusal` says why today's spec can't be taken in; the run goes on with the spec it has.
-pub(crate) fn running(view: &View<'_>, creation: &Creation, refusal: Option<&str>) -> Vec<Condition> {
-    let risk = risk(view, creation);
+pub(crate) fn running(
+    view: &View<'_>,
+    unfed: u32,
+    risk: Option<Risk>,
+    refusal: Option<&str>,
+) -> Vec<Condition> {
     let refused = match (conflict(view), refusal) {
         (Some(message), _) => refuse(view, Reason::NameConflict, &message),
         (None, Some(message)) => refuse(view, Reason::TierNotAllowed, message),
         (None, None) => Vec::new(),
     };
-    let judged = refused.is_empty().then(|| {
-        ready(
-            view,
-            creation.unfed,
-            risk.as_ref().filter(|_| !view.phase.on_air()),
-        )
-    });
+    let judged = refused
+        .is_empty()
+        .then(|| ready(view, unfed, risk.as_ref().filter(|_| !view.phase.on_air())));
     refused
         .into_iter()
         .chain(judged)

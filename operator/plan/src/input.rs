@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::phase::Phase;
 use crate::reason::Reason;
 use crate::slot::Slot;
 use crate::tier::{Capacity, Counts, Shape, Sizing, Tier};
@@ -51,6 +52,8 @@ pub struct Webinar {
     pub deleting: bool,
     /// Since when its status has said that it can't be served.
     pub refused_since: Option<Timestamp>,
+    /// The phase that its status tells.
+    pub phase_told: Option<Phase>,
 }
 
 impl Webinar {
@@ -137,6 +140,13 @@ pub struct Class {
 }
 
 impl Class {
+    /// This class, pinned by a run, with what the platform team has changed since and what holds at once.
+    #[must_use]
+    pub fn following(mut self, today: &Live) -> Self {
+        self.live.drain_timeout = today.drain_timeout;
+        self
+    }
+
     /// What one pod of each kind carries with `panelists` on stage.
     pub fn capacity(&self, panelists: u32) -> Capacity {
         Capacity::new(
@@ -365,6 +375,28 @@ pub struct Recent {
     /// What the API server refused last time. A setback stays until such a write has succeeded: while
     /// one is here, the pods that are missing count as missing at the start.
     pub setbacks: Vec<Setback>,
+    /// Why seats were last said to be at risk, if that is not over yet: the last plan's [`alarm`](crate::Plan::alarm).
+    pub alarm: Option<Alarm>,
+    /// The last notice that was told.
+    pub told: Option<Subject>,
+}
+
+/// A cause of missing seats that is told for a while after it has gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Alarm {
+    /// What was seen.
+    pub cause: Reason,
+    /// Since when no seat has been expected to be missing; absent while one is.
+    pub gone_since: Option<Timestamp>,
+}
+
+/// What a notice is about: it is told once for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Subject {
+    /// The notice's reason.
+    pub reason: Reason,
+    /// The moment that it speaks of.
+    pub moment: Timestamp,
 }
 
 /// Writes that the API server refused.

@@ -8,10 +8,12 @@
 #![deny(missing_docs)]
 
 mod accept;
+mod alarm;
 mod conditions;
 mod drain;
 mod entry;
 mod extra;
+mod figures;
 mod fleet;
 mod input;
 mod output;
@@ -31,15 +33,17 @@ mod time;
 mod timeline;
 mod tree;
 mod view;
+mod wake;
+mod warning;
 
 pub use accept::{next_run, servable};
 pub use input::{
-    Accepted, Attendance, Class, ClassFinding, Cpu, Floor, Input, Live, Memory, Orders, Pod, PodTrouble,
-    Ramp, Recent, Setback, SetbackKind, Settle, Spec, Webinar, Zones,
+    Accepted, Alarm, Attendance, Class, ClassFinding, Cpu, Floor, Input, Live, Memory, Orders, Pod,
+    PodTrouble, Ramp, Recent, Setback, SetbackKind, Settle, Spec, Subject, Webinar, Zones,
 };
 pub use output::{
-    Budget, Condition, ConditionType, Drain, Entry, EntryKind, Fixtures, Named, NewPod, Plan, Pool, Removal,
-    Status, Truth,
+    Budget, Condition, ConditionType, Drain, Entry, EntryKind, Fixtures, Named, NewPod, Notice, Plan, Pool,
+    Removal, Status, Truth,
 };
 pub use phase::Phase;
 pub use planner::plan;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::input::Memory;
+use crate::input::{Alarm, Memory, Subject};
 use crate::phase::Phase;
 use crate::reason::Reason;
 use crate::slot::{Role, Slot};
@@ -31,6 +31,8 @@ pub struct Plan {
     pub delete: Vec<Removal>,
     /// What to tell people.
     pub status: Status,
+    /// What the next decision's [`Recent`](crate::Recent) must carry.
+    pub alarm: Option<Alarm>,
     /// When to look again if nothing happens before. `None`: never.
     pub next_wake: Option<Timestamp>,
 }
@@ -163,8 +165,17 @@ pub struct Status {
     pub outcome: Option<(Option<Timestamp>, Option<SignedDuration>)>,
     /// The verdicts.
     pub conditions: Vec<Condition>,
-    /// A one-time notice that is an Event and not a condition.
-    pub notice: Option<(Reason, String)>,
+    /// Something to tell once.
+    pub notice: Option<Notice>,
+}
+
+/// A warning that is an Event and not a condition. It is told once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// What it is about.
+    pub subject: Subject,
+    /// What it says.
+    pub text: String,
 }
 
 /// Pods of one role.

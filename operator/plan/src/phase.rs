@@ -24,6 +24,18 @@ pub enum Phase {
 }
 
 impl Phase {
+    /// Every phase, in the order in which an event goes through them.
+    pub const ALL: [Self; 8] = [
+        Self::Scheduled,
+        Self::Ramping,
+        Self::Armed,
+        Self::Live,
+        Self::Overrun,
+        Self::Draining,
+        Self::Finished,
+        Self::Expired,
+    ];
+
     /// The phase as written in status.
     pub const fn as_str(self) -> &'static str {
         match self {

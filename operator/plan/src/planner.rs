@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use crate::accept::{next_run, servable};
 use crate::conditions;
 use crate::drain::drain;
-use crate::input::{Class, Input, Memory};
-use crate::output::{Fixtures, Plan, Status};
+use crate::input::{Class, Input, Memory, Subject};
+use crate::output::{Fixtures, Notice, Plan, Status};
 use crate::phase::Phase;
 use crate::reason::Reason;
 use crate::run;
@@ -113,9 +113,15 @@ fn resolve(input: &Input) -> Result<Resolved<'_>, (Reason, String)> {
 }
 
 fn expired(input: &Input, end: Timestamp, schedule: Option<Schedule>) -> Plan {
-    let notice = (input.webinar.created < end).then(|| {
-        let text = "The event ended before the operator first saw it; nothing was created.";
-        (Reason::Missed, text.to_owned())
+    let subject = Subject {
+        reason: Reason::Missed,
+        moment: end,
+    };
+    // The status remembers across restarts; what it shows may be older than what was told last.
+    let told = input.webinar.phase_told == Some(Phase::Expired) || input.recent.told == Some(subject);
+    let notice = (!told && input.webinar.created < end).then(|| Notice {
+        subject,
+        text: "The event ended before the operator first saw it; nothing was created.".to_owned(),
     });
     Plan::nothing(Status {
         phase: Some(Phase::Expired),
@@ -222,6 +228,7 @@ impl Plan {
             uncordon: Vec::new(),
             delete: Vec::new(),
             status,
+            alarm: None,
             next_wake: None,
         }
     }

@@ -84,6 +84,8 @@ reasons! {
     PodsLost,
     /// The event was created before its end and never ran.
     Missed,
+    /// The overrun ends soon: capacity is given back then, whoever is watching.
+    OverrunEnding,
     /// The class's templates were found and can be used.
     Accepted,
     /// A PodTemplate that the class names is missing.

@@ -3,28 +3,27 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::accept::edit;
+use crate::alarm::heard;
 use crate::conditions;
 use crate::drain::{drain, removal};
-use crate::entry::{budgets, entries};
-use crate::extra::{ceiling, floor, late_at, raised, unneeded};
+use crate::extra::{ceiling, floor, raised, unneeded};
+use crate::figures::{fixtures, status};
 use crate::fleet::{Creation, create};
 use crate::input::{Class, Input, Memory};
-use crate::output::{Entry, EntryKind, Fixtures, Named, Plan, Pool, Status};
+use crate::output::{Named, Plan, Status};
 use crate::phase::Phase;
 use crate::planner::{finished, forgettable, next_start, not_allowed};
-use crate::postpone::{self, goes_on, kept_from, released_at};
+use crate::postpone::{self, goes_on, released_at};
 use crate::ramp::Waves;
+use crate::risk::risk;
 use crate::seats::Fleet;
-use crate::slot::Role;
 use crate::suspend::{note_suspension, suspended};
 use crate::tier::{Capacity, Counts};
-use crate::time::{after, before};
+use crate::time::after;
 use crate::timeline::Schedule;
-use crate::tree::Parent;
-use crate::view::{PATIENCE, View, active_sfu, complete};
-
-/// While anything can change by itself, the world is looked at again at least this often.
-const LOOK_AGAIN: SignedDuration = SignedDuration::from_mins(5);
+use crate::view::{View, active_sfu, complete};
+use crate::wake::{LOOK_AGAIN, wake};
+use crate::warning::warning;
 
 /// The plan for a run that has begun and has not finished.
 pub(crate) fn under_way(input: &Input, class: &Class, opened: Memory) -> Plan {
@@ -63,8 +62,10 @@ pub(crate) fn under_way(input: &Input, class: &Class, opened: Memory) -> Plan {
 /// Fills what is due and keeps what there is.
 fn holding(view: &View<'_>, refusal: Option<&str>) -> Plan {
     let creation = create(view);
-    let conditions = conditions::running(view, &creation, refusal);
+    let (risk, alarm) = heard(view, risk(view, &creation));
+    let conditions = conditions::running(view, creation.unfed, risk, refusal);
     let status = status(view, view.planned, view.wanted());
+    let notice = warning(view);
     // An ended pod serves nobody, and a younger twin that isn't Ready has served nobody yet.
     let unready_twins = view.fleet.surplus.iter().filter(|p| !p.was_ready);
     let delete = view.fleet.ended.iter().chain(unready_twins).copied();
@@ -76,7 +77,7 @@ fn holding(view: &View<'_>, refusal: Option<&str>) -> Plan {
         uid: p.uid.clone(),
     });
     let uncordon = uncordon.collect();
-    let next_wake = Some(wake(view, &creation));
+    let next_wake = Some(wake(view, &creation, alarm.as_ref()));
     let Creation { pods, .. } = creation;
     Plan {
         memory: Some(view.memory.clone()),
@@ -85,8 +86,13 @@ fn holding(view: &View<'_>, refusal: Option<&str>) -> Plan {
         create: pods,
         uncordon,
         delete,
+        alarm,
         next_wake,
-        ..Plan::nothing(Status { conditions, ..status })
+        ..Plan::nothing(Status {
+            conditions,
+            notice,
+            ..status
+        })
     }
 }
 
@@ -116,7 +122,12 @@ fn draining(view: &View<'_>) -> Plan {
     }
     let conditions = conditions::draining(view, out.left, next_start);
     let status = status(view, Counts::default(), 0);
-    let wake = out.next.unwrap_or(Timestamp::MAX).min(after(now, LOOK_AGAIN));
+    let missed = next_start.map(|start| after(start, input.spec.duration));
+    let wake = out
+        .next
+        .into_iter()
+        .chain(missed)
+        .fold(after(now, LOOK_AGAIN), Timestamp::min);
     Plan {
         memory: Some(view.memory.clone()),
         forget: forgettable(input),
@@ -216,117 +227,4 @@ fn waves(class: &Class, schedule: &Schedule, memory: &Memory, target: Counts) ->
         memory.accepted.base,
         target,
     )
-}
-
-/// Slots that have an address: those of the tier, and mids of a larger one that are there or are named.
-fn addressed(view: &View<'_>) -> Counts {
-    let target = view.waves.target();
-    let mids = view.input.pods.iter().filter(|p| p.run == view.memory.run);
-    let mids = mids.filter_map(|p| match (p.slot.role, p.parent) {
-        (Role::Mid, _) => Some(p.slot.index),
-        (_, Some(Parent::Mid(index))) => Some(index),
-        _ => None,
-    });
-    let there = mids.max().map_or(0, |index| index + 1);
-    Counts {
-        mid: target.mid.max(there),
-        ..target
-    }
-}
-
-fn fixtures(view: &View<'_>) -> Fixtures {
-    let target = addressed(view);
-    let budgets = if view.class.budgets {
-        budgets(view.memory, view.planned)
-    } else {
-        Vec::new()
-    };
-    Fixtures {
-        entries: entries(view.memory, target, active_sfu(view.input)),
-        budgets,
-    }
-}
-
-/// The numbers of a run; the verdicts are for the caller to add.
-fn status(view: &View<'_>, desired: Counts, seats_desired: u32) -> Status {
-    let entries = entries(view.memory, addressed(view), active_sfu(view.input));
-    let status = Status {
-        phase: Some(view.phase),
-        run: view.memory.run,
-        tier: Some(view.memory.accepted.spec.tier),
-        pools: pools(view.fleet, desired),
-        seats_desired: Some(seats_desired),
-        seats_ready: Some(view.seats()),
-        entry_relays: entry_relays(view, &entries),
-        ..Status::silent()
-    };
-    status.with_schedule(view.schedule.clone())
-}
-
-/// The earliest instant at which this plan could come out differently by itself.
-fn wake(view: &View<'_>, creation: &Creation) -> Timestamp {
-    let now = view.input.now;
-    let schedule = view.schedule;
-    let unready = || view.fleet.occupants().filter(|p| !p.ready);
-    let slow = unready().map(|p| after(view.expected_at(p), PATIENCE));
-    let troubled = unready()
-        .filter_map(|p| p.trouble.as_ref())
-        .map(|t| view.patience_ends(t));
-    let substitutes = unready().filter_map(|p| late_at(view, p));
-    let patience = slow.chain(troubled).chain(substitutes);
-    let retry = view.input.recent.setbacks.iter().map(|s| s.retry_at);
-    let refused = view.input.webinar.refused_since;
-    // What is created later than this can't be expected by the start.
-    let too_late = after(
-        before(schedule.start, view.settle()),
-        SignedDuration::from_secs(1),
-    );
-    let too_late = view.input.orders.suspend.then_some(too_late);
-    [schedule.start, schedule.end, schedule.release]
-        .into_iter()
-        .chain(view.waves.next_after(now))
-        .chain(creation.coming.iter().map(|(slot, _)| view.waves.due(*slot)))
-        .chain(floor(&view.input.orders, now).map(|floor| floor.until))
-        .chain(released_at(view.memory, view.class, view.input.attendance))
-        .chain([kept_from(schedule)])
-        .chain(too_late)
-        .chain(patience)
-        .chain(retry)
-        .chain(refused.and_then(|since| conditions::refused_wake(Some(since), now)))
-        .filter(|t| *t > now)
-        .fold(after(now, LOOK_AGAIN), Timestamp::min)
-}
-
-fn pools(fleet: &Fleet<'_>, desired: Counts) -> Vec<Pool> {
-    Role::ALL
-        .into_iter()
-        .map(|role| Pool {
-            role,
-            desired: desired.of(role),
-            created: fleet.count(role, |_| true),
-            ready: fleet.count(role, |p| p.ready && p.accepting),
-            draining: fleet.count(role, |p| p.drain_started.is_some()),
-        })
-        .collect()
-}
-
-/// Relays that take viewers, per address; origin and mids are addresses of ours, not of people.
-fn entry_relays(view: &View<'_>, entries: &[Entry]) -> Vec<(EntryKind, u32)> {
-    let memory = view.memory;
-    let slots = view.fleet.occupants().filter(|p| p.slot.role == Role::Relay);
-    let relays: Vec<u32> = slots
-        .filter(|p| p.ready && p.accepting)
-        .map(|p| p.slot.index)
-        .collect();
-    let highest = relays.iter().max().map_or(0, |i| i + 1);
-    let shards = memory.shape.shards.of_slots(highest, view.capacity.zones());
-    let behind = |shard| relays.iter().filter(|i| shards[**i as usize] == shard).count() as u32;
-    entries
-        .iter()
-        .filter_map(|entry| match entry.kind {
-            EntryKind::Viewers(shard) => Some((entry.kind, behind(shard))),
-            EntryKind::Ingest | EntryKind::Sfu(_) => Some((entry.kind, 0)),
-            EntryKind::Origin | EntryKind::Mid(_) => None,
-        })
-        .collect()
 }

@@ -184,8 +184,8 @@ impl Teller {
             self.news(now, "boundaries", text);
         }
         self.conditions(now, plan);
-        if let Some((reason, text)) = &status.notice {
-            self.news(now, "event", format!("{reason}: {text}"));
+        if let Some(notice) = &status.notice {
+            self.line(now, &format!("event: {}: {}", notice.subject.reason, notice.text));
         }
         if let Some((ready_at, lead)) = status.outcome {
             let ready = ready_at.map_or("never".to_owned(), clock);

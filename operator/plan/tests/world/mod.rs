@@ -141,6 +141,7 @@ impl World {
                 created,
                 deleting: false,
                 refused_since: None,
+                phase_told: None,
             },
             spec,
             orders: Orders::default(),
@@ -167,7 +168,10 @@ impl World {
             spec: self.spec.clone(),
             orders: self.orders.clone(),
             class: match &self.pinned {
-                Some(class) if active => Ok(class.clone()),
+                Some(pinned) if active => Ok(match &self.class {
+                    Ok(today) => pinned.clone().following(&today.live),
+                    Err(_) => pinned.clone(),
+                }),
                 _ => self.class.clone(),
             },
             memory: self.memory.clone(),
@@ -250,6 +254,7 @@ impl World {
         for removal in &plan.delete {
             self.by_uid(&removal.uid).terminating = Some(gone);
         }
+        self.recent.alarm = plan.alarm;
         self.judge(plan);
     }
 
@@ -264,13 +269,20 @@ impl World {
         self.remembered.retain(|run| !plan.forget.contains(run));
     }
 
-    /// Keeps `refused_since` as the status would.
+    /// Keeps what the status would.
     fn judge(&mut self, plan: &Plan) {
         let refused = plan.status.conditions.iter().any(|c| {
             c.kind == ConditionType::Ready && c.truth == Truth::False && c.reason != Reason::CapacityAtRisk
         });
         let since = self.webinar.refused_since.unwrap_or(self.now);
         self.webinar.refused_since = refused.then_some(since);
+        self.webinar.phase_told = plan.status.phase;
+        self.recent.told = plan
+            .status
+            .notice
+            .as_ref()
+            .map(|n| n.subject)
+            .or(self.recent.told);
     }
 
     fn by_uid(&mut self, uid: &str) -> &mut Pod {

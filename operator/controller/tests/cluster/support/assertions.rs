@@ -220,42 +220,46 @@ pub(crate) async fn viewers(
         .of_role(Role::Relay)
         .map(|(_, pod)| pod.name_any())
         .collect();
-    eventually("the viewers Services to lead to every relay", ENDPOINTS, async || {
-        let services: Api<Service> = Api::namespaced(scene.control_plane.client(), namespace);
-        let ours = ListParams::default().labels(&format!("{}={webinar}", labels::WEBINAR));
-        let names: Vec<String> = services
-            .list(&ours)
-            .await?
-            .iter()
-            .map(ResourceExt::name_any)
-            .collect();
-        let names: Vec<&String> = names
-            .iter()
-            .filter(|n| n.starts_with(&format!("{webinar}-viewers-")))
-            .collect();
-        ensure!(names.len() == shards, "{names:?}");
-        let mut led_to = Vec::new();
-        let mut sizes = Vec::new();
-        for name in names {
-            let endpoints = endpoints(scene, namespace, name).await?;
-            let zones: BTreeSet<&String> = endpoints.iter().filter_map(|e| e.zone.as_ref()).collect();
-            ensure!(endpoints.len() <= 250, "{name} leads to {} pods", endpoints.len());
+    eventually(
+        "the viewers Services to lead to every relay",
+        ENDPOINTS,
+        async || {
+            let services: Api<Service> = Api::namespaced(scene.control_plane.client(), namespace);
+            let ours = ListParams::default().labels(&format!("{}={webinar}", labels::WEBINAR));
+            let names: Vec<String> = services
+                .list(&ours)
+                .await?
+                .iter()
+                .map(ResourceExt::name_any)
+                .collect();
+            let names: Vec<&String> = names
+                .iter()
+                .filter(|n| n.starts_with(&format!("{webinar}-viewers-")))
+                .collect();
+            ensure!(names.len() == shards, "{names:?}");
+            let mut led_to = Vec::new();
+            let mut sizes = Vec::new();
+            for name in names {
+                let endpoints = endpoints(scene, namespace, name).await?;
+                let zones: BTreeSet<&String> = endpoints.iter().filter_map(|e| e.zone.as_ref()).collect();
+                ensure!(endpoints.len() <= 250, "{name} leads to {} pods", endpoints.len());
+                ensure!(
+                    zones.len() == 3,
+                    "{name} leads to {} pods in {zones:?}",
+                    endpoints.len()
+                );
+                sizes.push(endpoints.len());
+                led_to.extend(endpoints.iter().map(target));
+            }
+            let all: BTreeSet<String> = led_to.iter().cloned().collect();
             ensure!(
-                zones.len() == 3,
-                "{name} leads to {} pods in {zones:?}",
-                endpoints.len()
+                all == relays && led_to.len() == relays.len(),
+                "{sizes:?} of {}",
+                relays.len()
             );
-            sizes.push(endpoints.len());
-            led_to.extend(endpoints.iter().map(target));
-        }
-        let all: BTreeSet<String> = led_to.iter().cloned().collect();
-        ensure!(
-            all == relays && led_to.len() == relays.len(),
-            "{sizes:?} of {}",
-            relays.len()
-        );
-        println!("viewers Services: {sizes:?}");
-        Ok(())
-    })
+            println!("viewers Services: {sizes:?}");
+            Ok(())
+        },
+    )
     .await
 }
