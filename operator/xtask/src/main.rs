@@ -1,5 +1,7 @@
 //! The project's tasks: `cargo xtask <task>`.
 
+mod artifact;
+mod choice;
 mod cli;
 mod commands;
 mod demo;
