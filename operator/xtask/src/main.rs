@@ -1,6 +1,7 @@
 //! The project's tasks: `cargo xtask <task>`.
 
 mod artifact;
+mod bench;
 mod choice;
 mod cli;
 mod commands;
