@@ -37,4 +37,4 @@ pub use control_plane::{ApiRate, ControlPlane, Options};
 pub use http::wait_http_ok;
 pub use kubeconfig::{client, write_kubeconfig};
 pub use nodes::NodeShape;
-pub use operator::{OperatorProcess, Usage};
+pub use operator::{OperatorProcess, Usage, recorded_peak};

@@ -111,8 +111,9 @@ impl OperatorProcess {
     }
 }
 
-/// `VmHWM` of `/proc/<pid>/status`, in bytes. There is no such file but on Linux.
-fn recorded_peak(pid: u32) -> Option<u64> {
+/// Most resident memory that a running process has had, in bytes: `VmHWM` of `/proc/<pid>/status`. There is no such file
+/// but on Linux.
+pub fn recorded_peak(pid: u32) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let kilobytes = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     Some(kilobytes.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)

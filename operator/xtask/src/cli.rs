@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::{demo, generate, test, tidy};
+use crate::{bench, demo, generate, test, tidy};
 
 /// Tasks of the webinar-operator project.
 #[derive(Debug, Parser)]
@@ -21,6 +21,8 @@ enum Task {
     Demo(demo::Args),
     /// Everything that CI checks, and how long each part took.
     Test(test::Args),
+    /// Measure, and print figures and ratios of one run. Goals are shown; missing one is no error.
+    Bench(bench::Args),
     /// Write the generated files.
     Generate {
         /// Write nothing; fail when a file is not as it would be written.
@@ -40,6 +42,7 @@ impl Cli {
         match self.task {
             Task::Demo(args) => demo::run(&args),
             Task::Test(args) => test::run(&args),
+            Task::Bench(args) => bench::run(&args),
             Task::Generate { check: true } => generate::check().map(|()| ExitCode::SUCCESS),
             Task::Generate { check: false } => generate::write().map(|()| ExitCode::SUCCESS),
             Task::Tidy => tidy::run().map(|()| ExitCode::SUCCESS),

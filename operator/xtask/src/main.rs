@@ -1,5 +1,8 @@
 //! The project's tasks: `cargo xtask <task>`.
 
+mod artifact;
+mod bench;
+mod choice;
 mod cli;
 mod commands;
 mod demo;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-/// Directories that hold no source.
+/// What holds no source. In a linked work tree of git `.git` is a file.
 const SKIPPED: [&str; 2] = [".git", "target"];
 
 /// The top directory.
@@ -50,8 +50,11 @@ fn collect(directory: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     let entries = fs::read_dir(directory).with_context(|| format!("listing {}", directory.display()))?;
     for entry in entries {
         let entry = entry?;
+        if SKIPPED.iter().any(|skipped| entry.file_name() == *skipped) {
+            continue;
+        }
         let kind = entry.file_type()?;
-        if kind.is_dir() && !SKIPPED.iter().any(|skipped| entry.file_name() == *skipped) {
+        if kind.is_dir() {
             collect(&entry.path(), files)?;
         } else if kind.is_file() {
             files.push(entry.path());

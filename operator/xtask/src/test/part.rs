@@ -4,12 +4,11 @@ use std::fmt;
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
-use clap::builder::PossibleValue;
 use webinar_testbed::tools::{Tool, Tools};
 
 use super::{deny, targets};
 use crate::commands::{cargo, run};
-use crate::{generate, tidy};
+use crate::{choice, generate, tidy};
 
 /// One part of the test. They run in this order and one after the other: each keeps every core busy while it compiles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -35,20 +34,14 @@ pub(super) enum Part {
 /// As on the command line.
 impl fmt::Display for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(
-            self.to_possible_value()
-                .as_ref()
-                .map_or("", PossibleValue::get_name),
-        )
+        f.pad(&choice::name(self))
     }
 }
 
 impl Part {
     /// In a few words.
     pub(super) fn what(self) -> String {
-        let value = self.to_possible_value();
-        let help = value.as_ref().and_then(PossibleValue::get_help);
-        help.map_or_else(String::new, ToString::to_string)
+        choice::what(&self)
     }
 
     /// Whether it takes no more than seconds (and once a minute, to build its tool).
