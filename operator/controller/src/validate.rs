@@ -25,7 +25,11 @@ pub(crate) struct Validated {
 
 /// Turns what was seen at `now` into the input of a decision.
 pub(crate) fn validate(webinar: &Webinar, owner: &Owner, seen: &Seen, now: Timestamp) -> Validated {
-    let (memory, ruling) = ruling(webinar, seen);
+    let Rule {
+        memory,
+        ruling,
+        last_class,
+    } = ruling(webinar, seen);
     let (class, pinned) = match ruling {
         Ok((pinned, class)) => (Ok(class), Some(pinned)),
         Err(finding) => (Err(finding), None),
@@ -48,6 +52,7 @@ pub(crate) fn validate(webinar: &Webinar, owner: &Owner, seen: &Seen, now: Times
         spec: convert::spec(&webinar.spec),
         orders: convert::orders(&webinar.spec),
         class,
+        last_class,
         memory,
         remembered_runs: seen
             .revisions
@@ -65,10 +70,23 @@ pub(crate) fn validate(webinar: &Webinar, owner: &Owner, seen: &Seen, now: Times
 /// A class with everything that is built from it, or why there is none.
 pub(crate) type Ruling = Result<(Pinned, plan::Class), ClassFinding>;
 
-/// The latest run's memory and the class that rules: the pinned one while that run is under way.
-fn ruling(webinar: &Webinar, seen: &Seen) -> (Option<plan::Memory>, Ruling) {
+/// The latest run's memory, and the class that rules.
+struct Rule {
+    memory: Option<plan::Memory>,
+    /// The pinned class while that run is under way, otherwise the class as it stands today.
+    ruling: Ruling,
+    /// The pinned class when that run is over.
+    last_class: Option<plan::Class>,
+}
+
+fn ruling(webinar: &Webinar, seen: &Seen) -> Rule {
+    let rule = |memory, ruling| Rule {
+        memory,
+        ruling,
+        last_class: None,
+    };
     let Some(revision) = seen.revisions.first() else {
-        return (None, today(webinar, seen));
+        return rule(None, today(webinar, seen));
     };
     let unreadable = |why: String| {
         finding(
@@ -82,13 +100,16 @@ fn ruling(webinar: &Webinar, seen: &Seen) -> (Option<plan::Memory>, Ruling) {
     };
     let memory = match memory::read(revision) {
         Ok(memory) => memory,
-        Err(why) => return (None, Err(unreadable(why))),
+        Err(why) => return rule(None, Err(unreadable(why))),
     };
-    if !memory.active() {
-        return (Some(memory), today(webinar, seen));
+    let pinned = memory::read_pinned(revision).map_err(unreadable).and_then(usable);
+    if memory.active() {
+        return rule(Some(memory), pinned.map(|pinned| following(pinned, seen)));
     }
-    let ruling = memory::read_pinned(revision).map_err(unreadable).and_then(usable);
-    (Some(memory), ruling.map(|pinned| following(pinned, seen)))
+    Rule {
+        last_class: pinned.ok().map(|(_, class)| class),
+        ..rule(Some(memory), today(webinar, seen))
+    }
 }
 
 /// A pinned class with what holds at once of its namesake today. One that was removed stays as it was.

@@ -140,7 +140,8 @@ pub(crate) fn running(
 pub(crate) fn draining(view: &View<'_>, left: u32, next: Option<Timestamp>) -> Vec<Condition> {
     let began = view.memory.draining_since.unwrap_or(view.input.now);
     let counts_from = view.memory.drain_counts_from(began);
-    let until = view.clock(after(counts_from, view.class.live.drain_timeout));
+    let deadline = after(counts_from, view.class.live.drain_timeout);
+    let until = view.clock(deadline);
     let waits = next.map_or_else(String::new, |start| {
         format!(
             " The start at {} waits until everything is given back.",
@@ -150,10 +151,18 @@ pub(crate) fn draining(view: &View<'_>, left: u32, next: Option<Timestamp>) -> V
     let stay = if view.input.orders.suspend {
         let timeout = view.class.live.drain_timeout.as_secs();
         format!("viewers may stay for {timeout} seconds from when it goes on")
+    } else if deadline <= view.input.now {
+        format!("viewers could stay until {until}, and the pods are being deleted")
     } else {
         format!("viewers may stay until {until}")
     };
-    let message = format!("{} {} left; {stay}.{waits}", counted(left, "pod"), is_are(left));
+    let late = floor(&view.input.orders, view.input.now)
+        .map_or("", |_| " `override` comes too late to keep anything.");
+    let message = format!(
+        "{} {} left; {stay}.{late}{waits}",
+        counted(left, "pod"),
+        is_are(left)
+    );
     let ready = conflict(view).map_or_else(
         || {
             vec![condition(

@@ -23,6 +23,8 @@ pub struct Input {
     pub orders: Orders,
     /// What the platform allows: pinned while a run is under way, otherwise as it stands today.
     pub class: Result<Class, ClassFinding>,
+    /// The class that ruled the latest run, once that is over.
+    pub last_class: Option<Class>,
     /// The latest run's memory.
     pub memory: Option<Memory>,
     /// Runs whose memory still exists, in any order.

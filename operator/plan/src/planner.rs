@@ -29,7 +29,9 @@ pub fn plan(input: &Input) -> Plan {
             Ok(class) => run::under_way(input, class, memory.clone()),
             Err(finding) => refuse(input, finding.reason, &finding.message),
         },
-        Some(memory) if next_start(input, memory).is_none() => finished(input, memory),
+        Some(memory) if next_start(input, memory).is_none() => {
+            finished(input, input.last_class.as_ref(), memory)
+        }
         last => before_run(input, last.as_ref().map_or(0, |m| m.run)),
     }
 }
@@ -63,7 +65,7 @@ fn before_run(input: &Input, last_run: u32) -> Plan {
         &input.spec,
         class,
         target.total(),
-        input.webinar.created,
+        counted_from(input),
         None,
     );
     if fresh && input.now >= schedule.end {
@@ -97,6 +99,16 @@ fn before_run(input: &Input, last_run: u32) -> Plan {
         suspended(plan)
     } else {
         plan
+    }
+}
+
+/// What an event without a start counts from: its creation, or now if it had a start that was removed.
+fn counted_from(input: &Input) -> Timestamp {
+    let had_start = input.webinar.phase_told == Some(Phase::Scheduled) && !input.orders.suspend;
+    if had_start {
+        input.now
+    } else {
+        input.webinar.created
     }
 }
 
@@ -135,9 +147,8 @@ fn expired(input: &Input, end: Timestamp, schedule: Option<Schedule>) -> Plan {
 
 /// A run that is over. What still turns up of it is drained as gently as everything before.
 ///
-/// The class is needed for the boundaries alone: one that was removed since troubles nobody.
-pub(crate) fn finished(input: &Input, memory: &Memory) -> Plan {
-    let class = input.class.as_ref().ok();
+/// The class it had is needed for the boundaries alone: one that can't be read any more troubles nobody.
+pub(crate) fn finished(input: &Input, class: Option<&Class>, memory: &Memory) -> Plan {
     let schedule = class.map(|class| run::schedule(input, class, memory));
     // A start that was moved on air is not the one that capacity had to be ready for.
     let began = memory

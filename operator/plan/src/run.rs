@@ -32,14 +32,15 @@ pub(crate) fn under_way(input: &Input, class: &Class, opened: Memory) -> Plan {
     let target = target(&capacity, &memory);
     let schedule = schedule(input, class, &memory);
     let waves = waves(class, &schedule, &memory, target);
-    let ceiling = ceiling(class, &memory, target);
-    let planned = raised(target, floor(&input.orders, input.now), ceiling);
     let takes_back = memory.draining_since.is_none() && !input.orders.suspend;
     let fleet = Fleet::new(&input.pods, memory.run, takes_back);
     let ready = complete(input, &memory, &capacity, &fleet, target);
     let suspend = input.orders.suspend;
     note_suspension(&mut memory, suspend, input.now);
     let phase = advance(&mut memory, &schedule, input, class, ready);
+    let ceiling = ceiling(class, &memory, target);
+    let asked = floor(&input.orders, input.now).filter(|_| phase.holds_capacity());
+    let planned = raised(target, asked, ceiling);
     let view = View {
         input,
         phase,
@@ -117,7 +118,7 @@ fn draining(view: &View<'_>) -> Plan {
         let next_wake = next_start.map(|_| after(now, SignedDuration::from_secs(1)));
         return Plan {
             next_wake,
-            ..finished(input, &memory)
+            ..finished(input, Some(view.class), &memory)
         };
     }
     let conditions = conditions::draining(view, out.left, next_start);
@@ -127,6 +128,7 @@ fn draining(view: &View<'_>) -> Plan {
         .next
         .into_iter()
         .chain(missed)
+        .chain(floor(&input.orders, now).map(|floor| floor.until))
         .fold(after(now, LOOK_AGAIN), Timestamp::min);
     Plan {
         memory: Some(view.memory.clone()),

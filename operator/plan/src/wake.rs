@@ -31,7 +31,7 @@ pub(crate) fn wake(view: &View<'_>, creation: &Creation, alarm: Option<&Alarm>) 
     // What is created later than this can't be expected by the start.
     let too_late = after(
         before(schedule.start, view.settle()),
-        SignedDuration::from_nanos(1),
+        SignedDuration::from_secs(1),
     );
     let too_late = view.input.orders.suspend.then_some(too_late);
     [schedule.start, schedule.end, schedule.release]

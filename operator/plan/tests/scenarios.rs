@@ -5,7 +5,7 @@
 
 mod world;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use jiff::{SignedDuration, Timestamp};
@@ -100,6 +100,24 @@ fn remove_class(world: &mut World) {
     });
 }
 
+fn edit_class(world: &mut World, field: &str, to: &str) {
+    let mut class = world.class.clone().expect("a class");
+    let length = || to.parse::<SignedDuration>().expect("a duration");
+    match field {
+        "cpus" => {
+            let millis = to.parse::<u64>().expect("a number") * 1000;
+            class.cpu.sfu_millis = millis;
+            class.cpu.relay_millis = Some(millis);
+        }
+        "waveSize" => class.ramp.wave_size = to.parse().expect("a number"),
+        "overrun" => class.live.overrun = length(),
+        "drainTimeout" => class.live.drain_timeout = length(),
+        "maxTier" => class.max_tier = tier(to),
+        _ => panic!("a class has no {field:?} here"),
+    }
+    world.class = Ok(class);
+}
+
 /// Carries out one line of a story.
 fn happen(world: &mut World, line: &str, cpus: u64) {
     let words: Vec<&str> = line.split(' ').collect();
@@ -118,6 +136,10 @@ fn happen(world: &mut World, line: &str, cpus: u64) {
             world.spec.tier = tier(to);
             world.spec.max_tier = world.spec.tier;
         }
+        ["edit", "maxTier", to] => world.spec.max_tier = tier(to),
+        ["edit", "panelists", to] => world.spec.panelists = to.parse().expect("a number"),
+        ["edit", "readyBefore", to] => world.spec.ready_before = Some(to.parse().expect("a duration")),
+        ["remove", "startTime"] => world.spec.start = None,
         ["edit", "startTime", to] => world.spec.start = Some(at(to)),
         ["edit", "overrun", to] => world.spec.overrun = Some(to.parse().expect("a duration")),
         ["edit", "duration", to] => world.spec.duration = to.parse().expect("a duration"),
@@ -133,9 +155,18 @@ fn happen(world: &mut World, line: &str, cpus: u64) {
         ["nodes", "have", "room", "for", "all"] => world.room = usize::MAX,
         ["nodes", "have", "room", "for", pods, "pods"] => world.room = pods.parse().expect("a number"),
         ["quota", "allows", pods, "pods"] => world.quota = pods.parse().expect("a number"),
+        ["edit", "class", field, to] => edit_class(world, field, to),
         ["create", "class"] => world.class = Ok(class(cpus)),
         ["remove", "class"] => remove_class(world),
         ["restart", "operator"] => world.restart(),
+        ["stop", "operator"] => world.down = true,
+        ["start", "operator"] => {
+            world.down = false;
+            world.restart();
+        }
+        ["delete"] => world.delete(),
+        ["break", "the", "image"] => world.no_image = true,
+        ["mend", "the", "image"] => world.no_image = false,
         ["re-apply"] => {}
         _ => panic!("what does {line:?} mean?"),
     }
@@ -329,6 +360,12 @@ macro_rules! stories {
         #[test]
         fn no_story_is_left_untold() {
             let told = [$(stringify!($name)),+];
+            let index = include_str!("scenarios/README.md");
+            let cells = index.lines().filter(|l| l.starts_with('|')).flat_map(|l| l.split('|').skip(2));
+            let named: BTreeSet<&str> = cells
+                .flat_map(|c| c.split('`').skip(1).step_by(2))
+                .collect();
+            assert_eq!(named, BTreeSet::from(told), "the stories in README.md");
             let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scenarios");
             for entry in std::fs::read_dir(folder).expect("a folder") {
                 let path = entry.expect("an entry").path();
@@ -342,46 +379,74 @@ macro_rules! stories {
 
 stories! {
     absent_start_time,
+    another_try_for_a_mid,
+    brought_forward,
+    brought_forward_too_far,
+    brought_forward_while_ramping,
+    class_edited_before_the_ramp,
+    class_edited_during_the_run,
+    class_removed_during_the_run,
     created_after_its_end,
     created_after_its_start,
     created_too_late,
+    deleted_while_live,
     extended_while_draining,
+    extended_while_live,
     finished_and_applied_again,
+    image_cannot_be_pulled_at_first,
+    lengthened_before_the_start,
+    lowered_before_the_ramp,
+    lowered_while_armed,
+    lowered_while_live,
+    lowered_while_ramping,
+    max_tier_before_the_ramp,
+    max_tier_down_while_armed,
+    max_tier_up_while_armed,
+    million_in_waves,
+    next_run_after_a_new_start,
     next_start_while_draining,
+    no_room_for_every_pod,
+    nodes_come_late,
+    operator_down_through_the_end,
+    operator_down_through_the_ramp,
+    operator_down_through_the_start,
+    override_before_the_ramp,
+    override_beyond_what_is_possible,
+    override_edited_while_armed,
+    override_while_draining,
+    override_while_live,
+    overrun_and_drain,
+    overrun_lengthened_while_draining,
+    panelists_edited,
+    pods_lost_while_armed,
     postponed_before_the_ramp,
+    postponed_before_the_ramp_twice,
     postponed_far_and_taken_back,
     postponed_far_while_armed,
     postponed_far_while_ramping,
     postponed_near_while_armed,
     postponed_while_live_beyond_overrun,
     postponed_while_live_within_overrun,
-    brought_forward,
-    overrun_lengthened_while_draining,
-    lowered_before_the_ramp,
-    lowered_while_armed,
-    lowered_while_live,
-    lowered_while_ramping,
-    million_in_waves,
-    next_run_after_a_new_start,
-    no_room_for_every_pod,
-    override_while_live,
-    override_before_the_ramp,
-    override_beyond_what_is_possible,
-    overrun_and_drain,
-    pods_lost_while_armed,
     quota_is_short,
+    raised_before_the_ramp,
     raised_before_the_start,
+    raised_just_before_the_start,
+    raised_while_live,
+    ready_before_edited,
     refused_raise,
     room_now,
+    shortened_before_the_start,
     shortened_while_live,
     slow_pods,
     start_moved_while_live,
+    start_removed_before_the_ramp,
+    start_removed_during_the_run,
     substitute_for_a_late_relay,
-    another_try_for_a_mid,
     suspended_before_the_ramp,
     suspended_through_the_start,
     suspended_while_draining,
     suspended_while_live,
     unknown_class,
+    viewers_before_the_start,
     weeks_ahead,
 }

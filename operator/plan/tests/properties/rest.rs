@@ -81,7 +81,8 @@ proptest! {
             let Some(look) = there.next_wake.into_iter().chain(world.next_kubelet()).min() else { break };
             let seconds = look.duration_since(now).as_secs().max(1);
             let between = now + secs(i64::try_from(moment.index(usize::try_from(seconds).unwrap())).unwrap());
-            let last = look - SignedDuration::from_millis(1);
+            // Whoever looks at whole seconds may come a second late.
+            let last = look - secs(1);
             for moment in [between, last].into_iter().filter(|t| *t > now) {
                 world.now = moment;
                 let then = world.plan();
@@ -115,7 +116,7 @@ fn write_down(chronicle: &mut Chronicle, world: &World, plan: &Plan, phase: &mut
         note(format!("{phase:?}"));
     }
     let slots = |slots: Vec<Slot>| slots.iter().map(Slot::to_string).collect::<Vec<_>>().join(" ");
-    let uid_slot = |uid: &str| world.pods().find(|p| p.uid == uid).map(|p| p.slot).unwrap();
+    let uid_slot = |uid: &str| world.pods().find(|p| p.uid == uid).expect("a pod").slot;
     let lists = [
         ("create", plan.create.iter().map(|p| p.slot).collect()),
         ("cordon", plan.cordon.iter().map(|d| uid_slot(&d.uid)).collect()),

@@ -117,10 +117,14 @@ pub struct World {
     pub memory: Option<Memory>,
     pub remembered: Vec<u32>,
     pub recent: Recent,
+    /// The operator doesn't run.
+    pub down: bool,
     /// How long a pod takes to become Ready.
     pub ready_after: SignedDuration,
     /// Slots whose pods don't become Ready.
     pub hung: BTreeSet<Slot>,
+    /// Images can't be pulled.
+    pub no_image: bool,
     /// How many pods the nodes have room for.
     pub room: usize,
     /// How many pods a quota allows.
@@ -149,8 +153,10 @@ impl World {
             memory: None,
             remembered: Vec::new(),
             recent: Recent::default(),
+            down: false,
             ready_after: secs(70),
             hung: BTreeSet::new(),
+            no_image: false,
             room: usize::MAX,
             quota: usize::MAX,
             bodies: Vec::new(),
@@ -174,6 +180,7 @@ impl World {
                 }),
                 _ => self.class.clone(),
             },
+            last_class: self.pinned.clone().filter(|_| !active),
             memory: self.memory.clone(),
             remembered_runs: self.remembered.clone(),
             pods: self.pods().cloned().collect(),
@@ -312,8 +319,16 @@ impl World {
                 });
                 continue;
             }
-            pod.trouble = None;
             pod.scheduled.get_or_insert(now);
+            if self.no_image && body.ready_at.is_none() {
+                pod.trouble.get_or_insert(PodTrouble {
+                    reason: Reason::ImagePull,
+                    message: "ImagePullBackOff".to_owned(),
+                    since: now,
+                });
+                continue;
+            }
+            pod.trouble = None;
             if self.hung.contains(&pod.slot) {
                 continue;
             }
@@ -356,6 +371,16 @@ impl World {
 
     /// Moves through time up to `until`, stopping wherever a plan or a kubelet wants to be woken.
     pub fn run_until(&mut self, until: Timestamp, mut seen: impl FnMut(&Self, &Plan)) -> Plan {
+        while self.down {
+            self.kubelets();
+            match self.next_kubelet().filter(|t| *t <= until) {
+                Some(next) => self.now = next,
+                None => {
+                    self.now = until;
+                    return self.plan();
+                }
+            }
+        }
         loop {
             let plan = self.reconcile(&mut seen);
             let next = plan.next_wake.into_iter().chain(self.next_kubelet()).min();
@@ -366,6 +391,15 @@ impl World {
                     return self.reconcile(&mut seen);
                 }
             }
+        }
+    }
+
+    /// Someone deletes the Webinar: its pods go by garbage collection.
+    pub fn delete(&mut self) {
+        self.webinar.deleting = true;
+        let gone = self.now + GRACE;
+        for body in &mut self.bodies {
+            body.pod.terminating.get_or_insert(gone);
         }
     }
 
