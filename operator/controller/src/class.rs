@@ -16,8 +16,9 @@ use crate::client::call;
 use crate::context::Context;
 use crate::convert::api_tier;
 use crate::error::Error;
+use crate::ruling::{default_class, is_default, resolve, usable};
 use crate::status::whole_seconds;
-use crate::validate::{default_class, find, is_default, resolve, usable};
+use crate::validate::find;
 
 /// People on stage that class figures are computed for: the default of a Webinar.
 const PANELISTS: u32 = 10;
@@ -25,11 +26,11 @@ const PANELISTS: u32 = 10;
 /// Judges one class and says so in its status.
 pub(crate) async fn reconcile(class: Arc<WebinarClass>, context: Arc<Context>) -> Result<Action, Error> {
     let name = class.name_any();
-    let seen = context.caches.look("", "");
-    let verdict = resolve(&class, &seen).and_then(usable);
-    let defaults = seen.classes.iter().filter(|c| is_default(c)).count();
+    let platform = context.caches.platform();
+    let verdict = resolve(&class, &platform).and_then(usable);
+    let defaults = platform.classes.iter().filter(|c| is_default(c)).count();
     let served =
-        default_class(seen.classes.iter().map(AsRef::as_ref)).is_some_and(|c| c.uid() == class.uid());
+        default_class(platform.classes.iter().map(AsRef::as_ref)).is_some_and(|c| c.uid() == class.uid());
     let role = match (is_default(&class), defaults, served) {
         (false, _, _) => None,
         (true, 0 | 1, _) => Some("It serves Webinars without `className`."),

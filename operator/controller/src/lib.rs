@@ -25,6 +25,7 @@ mod quantity;
 mod recent;
 mod reconcile;
 mod report;
+mod ruling;
 mod run;
 mod status;
 mod telemetry;

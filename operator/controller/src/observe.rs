@@ -31,7 +31,14 @@ pub(crate) struct Seen {
     pub(crate) budgets: Vec<Arc<PodDisruptionBudget>>,
     /// Newest run first.
     pub(crate) revisions: Vec<Arc<ControllerRevision>>,
+    pub(crate) platform: Platform,
+}
+
+/// What the platform team offers to every Webinar.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Platform {
     pub(crate) classes: Vec<Arc<WebinarClass>>,
+    /// PodTemplates of the operator's namespace.
     pub(crate) templates: Vec<Arc<PodTemplate>>,
 }
 
@@ -63,6 +70,13 @@ impl Caches {
             services: owned(&self.services.store, namespace, uid),
             budgets: owned(&self.budgets.store, namespace, uid),
             revisions,
+            platform: self.platform(),
+        }
+    }
+
+    /// What the platform team offers.
+    pub(crate) fn platform(&self) -> Platform {
+        Platform {
             classes: self.classes.store.state(),
             templates: self.templates.store.state(),
         }

@@ -1,18 +1,18 @@
 //! From what was seen to what is decided upon: one typed input, or a sentence that says what is wrong.
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{Pod, PodTemplateSpec, Service};
+use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::ResourceExt as _;
-use webinar_api::{Webinar, WebinarClass, labels};
+use webinar_api::{Webinar, labels};
 use webinar_plan as plan;
-use webinar_plan::{ClassFinding, Parent, PodTrouble, Reason, Role, Slot};
+use webinar_plan::{Parent, PodTrouble, Reason, Role, Slot};
 
 use crate::build::Owner;
 use crate::convert;
-use crate::memory::{self, Pinned};
+use crate::memory::Pinned;
 use crate::observe::Seen;
-use crate::template;
+use crate::ruling::{Rule, ruling};
 
 /// The input of a decision, with the class and templates that everything is built from.
 #[derive(Debug)]
@@ -65,169 +65,6 @@ pub(crate) fn validate(webinar: &Webinar, owner: &Owner, seen: &Seen, now: Times
         recent: plan::Recent::default(),
     };
     Validated { input, pinned }
-}
-
-/// A class with everything that is built from it, or why there is none.
-pub(crate) type Ruling = Result<(Pinned, plan::Class), ClassFinding>;
-
-/// The latest run's memory, and the class that rules.
-struct Rule {
-    memory: Option<plan::Memory>,
-    /// The pinned class while that run is under way, otherwise the class as it stands today.
-    ruling: Ruling,
-    /// The pinned class when that run is over.
-    last_class: Option<plan::Class>,
-}
-
-fn ruling(webinar: &Webinar, seen: &Seen) -> Rule {
-    let rule = |memory, ruling| Rule {
-        memory,
-        ruling,
-        last_class: None,
-    };
-    let Some(revision) = seen.revisions.first() else {
-        return rule(None, today(webinar, seen));
-    };
-    let unreadable = |why: String| {
-        finding(
-            Reason::ClassNotAccepted,
-            format!(
-                "The memory of run {} in ControllerRevision {} can't be read: {why}. Nothing is changed until it is restored or deleted.",
-                revision.revision,
-                revision.name_any()
-            ),
-        )
-    };
-    let memory = match memory::read(revision) {
-        Ok(memory) => memory,
-        Err(why) => return rule(None, Err(unreadable(why))),
-    };
-    let pinned = memory::read_pinned(revision).map_err(unreadable).and_then(usable);
-    if memory.active() {
-        return rule(Some(memory), pinned.map(|pinned| following(pinned, seen)));
-    }
-    Rule {
-        last_class: pinned.ok().map(|(_, class)| class),
-        ..rule(Some(memory), today(webinar, seen))
-    }
-}
-
-/// A pinned class with what holds at once of its namesake today. One that was removed stays as it was.
-fn following((pinned, class): (Pinned, plan::Class), seen: &Seen) -> (Pinned, plan::Class) {
-    let namesake = seen.classes.iter().find(|c| c.name_any() == pinned.class_name);
-    match namesake {
-        Some(today) => (pinned, class.following(&convert::live(&today.spec.live))),
-        None => (pinned, class),
-    }
-}
-
-/// The class as it stands today.
-pub(crate) fn today(webinar: &Webinar, seen: &Seen) -> Ruling {
-    let class = match webinar.spec.class_name.as_deref() {
-        Some(name) => seen.classes.iter().find(|c| c.name_any() == name).ok_or_else(|| {
-            finding(
-                Reason::ClassNotFound,
-                format!("There is no WebinarClass `{name}`. Create it, or name another in `className`."),
-            )
-        })?,
-        None => default_class(seen.classes.iter().map(AsRef::as_ref))
-            .and_then(|default| seen.classes.iter().find(|c| c.name_any() == default.name_any()))
-            .ok_or_else(|| {
-                finding(
-                    Reason::ClassNotFound,
-                    format!(
-                        "`className` is not set and no WebinarClass is annotated `{}: \"true\"`. Name a class or annotate one.",
-                        labels::IS_DEFAULT_CLASS
-                    ),
-                )
-            })?,
-    };
-    usable(resolve(class, seen)?)
-}
-
-/// The default class: the newest of those annotated, as for StorageClasses.
-pub(crate) fn default_class<'a>(classes: impl Iterator<Item = &'a WebinarClass>) -> Option<&'a WebinarClass> {
-    classes.filter(|c| is_default(c)).max_by_key(|c| {
-        (
-            c.creation_timestamp().map(|t| t.0),
-            std::cmp::Reverse(c.name_any()),
-        )
-    })
-}
-
-/// The class is annotated as the default.
-pub(crate) fn is_default(class: &WebinarClass) -> bool {
-    class
-        .annotations()
-        .get(labels::IS_DEFAULT_CLASS)
-        .is_some_and(|v| v == "true")
-}
-
-/// A class with its templates.
-pub(crate) fn resolve(class: &WebinarClass, seen: &Seen) -> Result<Pinned, ClassFinding> {
-    let name = class.name_any();
-    let find = |field: &str, template: &str| -> Result<PodTemplateSpec, ClassFinding> {
-        let found = seen.templates.iter().find(|t| t.name_any() == template);
-        found.and_then(|t| t.template.clone()).ok_or_else(|| {
-            finding(
-                Reason::ClassNotAccepted,
-                format!("WebinarClass `{name}`: `{field}` names PodTemplate `{template}`, which doesn't exist in the operator's namespace. Create it there."),
-            )
-        })
-    };
-    let templates = &class.spec.templates;
-    Ok(Pinned {
-        sfu: find("templates.sfu", &templates.sfu)?,
-        relay: templates
-            .relay
-            .as_deref()
-            .map(|relay| find("templates.relay", relay))
-            .transpose()?,
-        class_name: name,
-        class: class.spec.clone(),
-    })
-}
-
-/// A resolved class whose templates can be used.
-pub(crate) fn usable(pinned: Pinned) -> Ruling {
-    let credentials = pinned.class.allow_credentials;
-    let key = &pinned.class.topology.key;
-    let check = |field: &str, template: &PodTemplateSpec| {
-        template::check(template, key, credentials).map_err(|why| {
-            let named = match field {
-                "templates.sfu" => &pinned.class.templates.sfu,
-                _ => pinned
-                    .class
-                    .templates
-                    .relay
-                    .as_ref()
-                    .unwrap_or(&pinned.class.templates.sfu),
-            };
-            finding(
-                Reason::ClassNotAccepted,
-                format!(
-                    "WebinarClass `{}`: PodTemplate `{named}` of `{field}` can't be used: {why}.",
-                    pinned.class_name
-                ),
-            )
-        })
-    };
-    let sfu = check("templates.sfu", &pinned.sfu)?;
-    let relay = pinned
-        .relay
-        .as_ref()
-        .map(|t| check("templates.relay", t))
-        .transpose()?;
-    let cpu = plan::Cpu {
-        sfu_millis: sfu.cpu_millis,
-        relay_millis: relay.map(|r| r.cpu_millis),
-    };
-    let class = convert::class(&pinned.class_name, &pinned.class, cpu);
-    Ok((pinned, class))
-}
-
-fn finding(reason: Reason, message: String) -> ClassFinding {
-    ClassFinding { reason, message }
 }
 
 /// Since when the status says that the Webinar can't be served.
@@ -392,6 +229,40 @@ mod tests {
         assert_eq!(why_unschedulable(said), "Insufficient cpu");
         assert_eq!(why_unschedulable("no nodes"), "no nodes");
         assert_eq!(why_unschedulable(""), "");
+    }
+
+    /// A pod that started at 12:00:00Z with this `Ready` condition.
+    fn started(ready: Option<(&str, &str)>) -> Pod {
+        let conditions: Vec<_> = ready
+            .iter()
+            .map(
+                |(is, since)| serde_json::json!({"type": "Ready", "status": is, "lastTransitionTime": since}),
+            )
+            .collect();
+        serde_json::from_value(serde_json::json!({
+            "metadata": {"name": "keynote-relay-0-abcde"},
+            "status": {"startTime": "2027-03-04T12:00:00Z", "conditions": conditions},
+        }))
+        .expect("a pod")
+    }
+
+    #[test]
+    fn a_pod_that_is_not_ready_now_may_have_been() {
+        let cases = [
+            (None, false),
+            (Some(("True", "2027-03-04T12:00:30Z")), true),
+            // What the kubelet writes as it starts the pod.
+            (Some(("False", "2027-03-04T12:00:00Z")), false),
+            (Some(("False", "2027-03-04T12:00:02Z")), false),
+            // It went back from True.
+            (Some(("False", "2027-03-04T12:10:00Z")), true),
+        ];
+        for (condition, was) in cases {
+            assert_eq!(was_ready(&started(condition)), was, "{condition:?}");
+        }
+        let mut silent = started(Some(("False", "2027-03-04T12:00:00Z")));
+        silent.status.as_mut().expect("a status").start_time = None;
+        assert!(was_ready(&silent), "nobody can say: viewers may be there");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use webinar_api::{Webinar, WebinarClass};
 
 use super::read::Document;
 use crate::build::Owner;
-use crate::observe::Seen;
+use crate::observe::Platform;
 
 /// The class and templates that are used when none are given.
 const DEFAULTS: &str = include_str!("../../../../examples/class.yaml");
@@ -37,7 +37,7 @@ pub(crate) struct Manifests {
     /// In the order in which they were given.
     pub(crate) webinars: Vec<Given>,
     /// Classes and templates, as a cache would show them.
-    pub(crate) seen: Seen,
+    pub(crate) platform: Platform,
     /// Faults that concern no single Webinar: a class or template that can't be used as written.
     pub(crate) faults: Vec<String>,
 }
@@ -46,24 +46,24 @@ pub(crate) struct Manifests {
 pub(crate) fn sort(documents: &[Document], now: Timestamp) -> Manifests {
     let mut out = Manifests {
         webinars: Vec::new(),
-        seen: Seen::default(),
+        platform: Platform::default(),
         faults: Vec::new(),
     };
     for document in documents {
         match document.kind() {
             "Webinar" => out.webinars.push(given(document, now)),
             "WebinarClass" => match checked::<WebinarClass>(document) {
-                Ok(class) => out.seen.classes.push(Arc::new(class)),
+                Ok(class) => out.platform.classes.push(Arc::new(class)),
                 Err(fault) => out.faults.push(fault),
             },
             "PodTemplate" => match decoded::<PodTemplate>(document) {
-                Ok(template) => out.seen.templates.push(Arc::new(template)),
+                Ok(template) => out.platform.templates.push(Arc::new(template)),
                 Err(fault) => out.faults.push(fault),
             },
             _ => {}
         }
     }
-    if out.seen.classes.is_empty() {
+    if out.platform.classes.is_empty() {
         add_defaults(&mut out);
     }
     out
@@ -77,8 +77,8 @@ fn add_defaults(out: &mut Manifests) {
             value,
         };
         match document.kind() {
-            "WebinarClass" => out.seen.classes.extend(checked(&document).map(Arc::new)),
-            _ => out.seen.templates.extend(decoded(&document).map(Arc::new)),
+            "WebinarClass" => out.platform.classes.extend(checked(&document).map(Arc::new)),
+            _ => out.platform.templates.extend(decoded(&document).map(Arc::new)),
         }
     }
 }

@@ -129,7 +129,7 @@ fn report(manifests: &Manifests, machines: Machines, now: Timestamp) -> Report {
         manifests
             .webinars
             .iter()
-            .map(|w| outline(w, &manifests.seen, machines, now))
+            .map(|w| outline(w, &manifests.platform, machines, now))
             .collect(),
     )
 }

@@ -10,9 +10,9 @@ use super::manifests::Given;
 use crate::build::Owner;
 use crate::convert;
 use crate::memory::Pinned;
-use crate::observe::Seen;
+use crate::observe::Platform;
 use crate::quantity::{bytes, millicores};
-use crate::validate::today;
+use crate::ruling::today;
 
 /// What machines are like, for the bill.
 #[derive(Debug, Clone, Copy)]
@@ -22,7 +22,7 @@ pub(crate) struct Machines {
 }
 
 /// Plans one manifest as of `now`.
-pub(crate) fn outline(given: &Given, seen: &Seen, machines: Machines, now: Timestamp) -> Outline {
+pub(crate) fn outline(given: &Given, platform: &Platform, machines: Machines, now: Timestamp) -> Outline {
     let refused = |reason: &str, message: String| Outline {
         name: given.name.clone(),
         namespace: given.namespace.clone(),
@@ -45,7 +45,7 @@ pub(crate) fn outline(given: &Given, seen: &Seen, machines: Machines, now: Times
         let why = given.webinar.as_ref().err().cloned().unwrap_or_default();
         return refused("Invalid", why);
     };
-    let (pinned, class) = match today(webinar, seen) {
+    let (pinned, class) = match today(webinar, platform) {
         Ok(ruling) => ruling,
         Err(finding) => return refused(finding.reason.as_str(), finding.message),
     };

@@ -63,8 +63,7 @@ impl State {
             services: owned(&self.services, owner),
             budgets: owned(&self.budgets, owner),
             revisions,
-            classes: manifests.seen.classes.clone(),
-            templates: manifests.seen.templates.clone(),
+            platform: manifests.platform.clone(),
         }
     }
 }

@@ -1,0 +1,183 @@
+//! Which class rules a Webinar: the one that its run has pinned, or the one it names today.
+
+use k8s_openapi::api::core::v1::PodTemplateSpec;
+use kube::ResourceExt as _;
+use webinar_api::{Webinar, WebinarClass, labels};
+use webinar_plan as plan;
+use webinar_plan::{ClassFinding, Reason};
+
+use crate::convert;
+use crate::memory::{self, Pinned};
+use crate::observe::{Platform, Seen};
+use crate::template;
+
+/// A class with everything that is built from it, or why there is none.
+pub(crate) type Ruling = Result<(Pinned, plan::Class), ClassFinding>;
+
+/// What rules a Webinar.
+pub(crate) struct Rule {
+    /// What the latest run remembers.
+    pub(crate) memory: Option<plan::Memory>,
+    /// The pinned class while that run is under way, otherwise the class as it stands today.
+    pub(crate) ruling: Ruling,
+    /// The pinned class when that run is over.
+    pub(crate) last_class: Option<plan::Class>,
+}
+
+/// Who rules this Webinar now.
+pub(crate) fn ruling(webinar: &Webinar, seen: &Seen) -> Rule {
+    let rule = |memory, ruling| Rule {
+        memory,
+        ruling,
+        last_class: None,
+    };
+    let Some(revision) = seen.revisions.first() else {
+        return rule(None, today(webinar, &seen.platform));
+    };
+    let unreadable = |why: String| {
+        finding(
+            Reason::ClassNotAccepted,
+            format!(
+                "The memory of run {} in ControllerRevision {} can't be read: {why}. Nothing is changed until it is restored or deleted.",
+                revision.revision,
+                revision.name_any()
+            ),
+        )
+    };
+    let memory = match memory::read(revision) {
+        Ok(memory) => memory,
+        Err(why) => return rule(None, Err(unreadable(why))),
+    };
+    let pinned = memory::read_pinned(revision).map_err(unreadable).and_then(usable);
+    if memory.active() {
+        return rule(
+            Some(memory),
+            pinned.map(|pinned| following(pinned, &seen.platform)),
+        );
+    }
+    Rule {
+        last_class: pinned.ok().map(|(_, class)| class),
+        ..rule(Some(memory), today(webinar, &seen.platform))
+    }
+}
+
+/// A pinned class with what holds at once of its namesake today. One that was removed stays as it was.
+fn following((pinned, class): (Pinned, plan::Class), platform: &Platform) -> (Pinned, plan::Class) {
+    let namesake = platform
+        .classes
+        .iter()
+        .find(|c| c.name_any() == pinned.class_name);
+    match namesake {
+        Some(today) => (pinned, class.following(&convert::live(&today.spec.live))),
+        None => (pinned, class),
+    }
+}
+
+/// The class as it stands today.
+pub(crate) fn today(webinar: &Webinar, platform: &Platform) -> Ruling {
+    let class = match webinar.spec.class_name.as_deref() {
+        Some(name) => platform.classes.iter().find(|c| c.name_any() == name).ok_or_else(|| {
+            finding(
+                Reason::ClassNotFound,
+                format!("There is no WebinarClass `{name}`. Create it, or name another in `className`."),
+            )
+        })?,
+        None => default_class(platform.classes.iter().map(AsRef::as_ref))
+            .and_then(|default| platform.classes.iter().find(|c| c.name_any() == default.name_any()))
+            .ok_or_else(|| {
+                finding(
+                    Reason::ClassNotFound,
+                    format!(
+                        "`className` is not set and no WebinarClass is annotated `{}: \"true\"`. Name a class or annotate one.",
+                        labels::IS_DEFAULT_CLASS
+                    ),
+                )
+            })?,
+    };
+    usable(resolve(class, platform)?)
+}
+
+/// The default class: the newest of those annotated, as for StorageClasses.
+pub(crate) fn default_class<'a>(classes: impl Iterator<Item = &'a WebinarClass>) -> Option<&'a WebinarClass> {
+    classes.filter(|c| is_default(c)).max_by_key(|c| {
+        (
+            c.creation_timestamp().map(|t| t.0),
+            std::cmp::Reverse(c.name_any()),
+        )
+    })
+}
+
+/// The class is annotated as the default.
+pub(crate) fn is_default(class: &WebinarClass) -> bool {
+    class
+        .annotations()
+        .get(labels::IS_DEFAULT_CLASS)
+        .is_some_and(|v| v == "true")
+}
+
+/// A class with its templates.
+pub(crate) fn resolve(class: &WebinarClass, platform: &Platform) -> Result<Pinned, ClassFinding> {
+    let name = class.name_any();
+    let find = |field: &str, template: &str| -> Result<PodTemplateSpec, ClassFinding> {
+        let found = platform.templates.iter().find(|t| t.name_any() == template);
+        found.and_then(|t| t.template.clone()).ok_or_else(|| {
+            finding(
+                Reason::ClassNotAccepted,
+                format!("WebinarClass `{name}`: `{field}` names PodTemplate `{template}`, which doesn't exist in the operator's namespace. Create it there."),
+            )
+        })
+    };
+    let templates = &class.spec.templates;
+    Ok(Pinned {
+        sfu: find("templates.sfu", &templates.sfu)?,
+        relay: templates
+            .relay
+            .as_deref()
+            .map(|relay| find("templates.relay", relay))
+            .transpose()?,
+        class_name: name,
+        class: class.spec.clone(),
+    })
+}
+
+/// A resolved class whose templates can be used.
+pub(crate) fn usable(pinned: Pinned) -> Ruling {
+    let credentials = pinned.class.allow_credentials;
+    let key = &pinned.class.topology.key;
+    let check = |field: &str, template: &PodTemplateSpec| {
+        template::check(template, key, credentials).map_err(|why| {
+            let named = match field {
+                "templates.sfu" => &pinned.class.templates.sfu,
+                _ => pinned
+                    .class
+                    .templates
+                    .relay
+                    .as_ref()
+                    .unwrap_or(&pinned.class.templates.sfu),
+            };
+            finding(
+                Reason::ClassNotAccepted,
+                format!(
+                    "WebinarClass `{}`: PodTemplate `{named}` of `{field}` can't be used: {why}.",
+                    pinned.class_name
+                ),
+            )
+        })
+    };
+    let sfu = check("templates.sfu", &pinned.sfu)?;
+    let relay = pinned
+        .relay
+        .as_ref()
+        .map(|t| check("templates.relay", t))
+        .transpose()?;
+    let cpu = plan::Cpu {
+        sfu_millis: sfu.cpu_millis,
+        relay_millis: relay.map(|r| r.cpu_millis),
+    };
+    let class = convert::class(&pinned.class_name, &pinned.class, cpu);
+    Ok((pinned, class))
+}
+
+fn finding(reason: Reason, message: String) -> ClassFinding {
+    ClassFinding { reason, message }
+}
