@@ -52,6 +52,6 @@ pub use reason::Reason;
 pub use shard::ShardRule;
 pub use slot::{Role, Slot, incarnation};
 pub use tier::{Capacity, Counts, Shape, Sizing, Tier, Unservable};
-pub use time::grouped;
+pub use time::{counted, grouped};
 pub use timeline::{Schedule, lead};
 pub use tree::{Parent, fallbacks};

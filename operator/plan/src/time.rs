@@ -60,7 +60,7 @@ pub fn grouped(n: impl Into<u64>) -> String {
 }
 
 /// A count and its noun: `1 relay`, `1,212 relays`.
-pub(crate) fn counted(n: u32, noun: &str) -> String {
+pub fn counted(n: u32, noun: &str) -> String {
     let s = if n == 1 { "" } else { "s" };
     format!("{} {noun}{s}", grouped(n))
 }

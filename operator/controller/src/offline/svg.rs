@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use jiff::{SignedDuration, Timestamp};
+use webinar_plan::{counted, grouped};
 
 use super::contract::{Aside, Outline, Report, Schedule};
 use super::crowd::curve;
@@ -112,9 +113,11 @@ fn panel(
     )?;
     writeln!(
         out,
-        "<text class=\"soft\" x=\"16\" y=\"{}\">tier {tier} · {pods} pods · {} seats</text>",
+        "<text class=\"soft\" x=\"16\" y=\"{}\">{} · tier {tier} · {} · {} seats</text>",
         top + 42.0,
-        outline.seats
+        schedule.start_time.strftime("%F"),
+        counted(pods, "pod"),
+        grouped(outline.seats)
     )?;
     key(out, top + 24.0, right)?;
     for share in [0, 50, 100] {
@@ -126,9 +129,10 @@ fn panel(
         )?;
         writeln!(
             out,
-            "<text class=\"soft\" x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{people}</text>",
+            "<text class=\"soft\" x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
             LEFT - 8.0,
-            y + 4.0
+            y + 4.0,
+            grouped(people)
         )?;
     }
     marks(out, top, &axes, schedule, aside)?;
@@ -156,9 +160,11 @@ fn key(out: &mut String, y: f64, right: f64) -> std::fmt::Result {
     Ok(())
 }
 
-/// Boundaries with their names above and their times below. Names that would collide go up one line.
+/// Boundaries with their names above and their times below. Those of the same moment share a line; names that
+/// would collide go up one row.
 fn marks(out: &mut String, top: f64, axes: &Axes, schedule: &Schedule, aside: &Aside) -> std::fmt::Result {
     let mut taken = [f64::MIN; 2];
+    let mut moments: Vec<(String, Timestamp)> = Vec::new();
     for (name, t) in [
         ("ramp", schedule.ramp_time),
         ("ready by", schedule.ready_by_time),
@@ -166,6 +172,12 @@ fn marks(out: &mut String, top: f64, axes: &Axes, schedule: &Schedule, aside: &A
         ("floor until", aside.floor_until),
         ("end", schedule.end_time),
     ] {
+        match moments.last_mut().filter(|(_, last)| *last == t) {
+            Some((names, _)) => *names = format!("{names}, {name}"),
+            None => moments.push((name.to_owned(), t)),
+        }
+    }
+    for (name, t) in moments {
         let x = axes.x(t);
         let row = usize::from(x < taken[0]);
         taken[row] = x + 78.0;

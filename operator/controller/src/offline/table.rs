@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use jiff::tz::TimeZone;
 
-use webinar_plan::grouped;
+use webinar_plan::{counted, grouped};
 
 use super::contract::{Aside, Note, Outline, Report, Schedule, readable};
 
@@ -48,11 +48,11 @@ fn one(out: &mut String, outline: &Outline, offset: Option<&TimeZone>, machine_c
     };
     writeln!(
         out,
-        "  pods          {}: {} SFUs, {} mids, {} relays",
+        "  pods          {}: {}, {}, {}",
         grouped(pods.total()),
-        pods.sfu,
-        pods.mid,
-        grouped(pods.relay)
+        counted(pods.sfu, "SFU"),
+        counted(pods.mid, "mid"),
+        counted(pods.relay, "relay")
     )?;
     match outline.viewers_per_relay {
         Some(viewers) => writeln!(
@@ -68,9 +68,10 @@ fn one(out: &mut String, outline: &Outline, offset: Option<&TimeZone>, machine_c
         let p = wave.pods;
         writeln!(
             out,
-            "    {}  {:>5} pods  (sfu {}, mid {}, relay {})",
+            "    {}  {:>5} {}  (sfu {}, mid {}, relay {})",
             readable(wave.time),
-            p.total(),
+            grouped(p.total()),
+            if p.total() == 1 { "pod" } else { "pods" },
             p.sfu,
             p.mid,
             p.relay
@@ -96,9 +97,9 @@ fn one(out: &mut String, outline: &Outline, offset: Option<&TimeZone>, machine_c
     )?;
     writeln!(
         out,
-        "  egress        {} Gbit/s, at most {} TB over the event",
-        tenths(outline.egress_mbps, 1_000),
-        tenths(aside.egress_gb, 1_000)
+        "  egress        {}, at most {} over the event",
+        scaled(outline.egress_mbps, "Mbit/s", "Gbit/s"),
+        scaled(aside.egress_gb, "GB", "TB")
     )?;
     writeln!(
         out,
@@ -159,6 +160,10 @@ fn gib(bytes: u64) -> String {
     format!("{}Gi", bytes.div_ceil(1 << 30))
 }
 
-fn tenths(n: u64, unit: u64) -> String {
-    format!("{}.{}", grouped(n / unit), n % unit * 10 / unit)
+/// `75 Mbit/s`, `1,500.0 Gbit/s`: in the unit that is a thousand times larger where there is a whole one of it.
+fn scaled(n: u64, unit: &str, larger: &str) -> String {
+    match n / 1_000 {
+        0 => format!("{n} {unit}"),
+        whole => format!("{}.{} {larger}", grouped(whole), n % 1_000 / 100),
+    }
 }
