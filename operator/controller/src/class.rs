@@ -25,6 +25,9 @@ const PANELISTS: u32 = 10;
 
 /// Judges one class and says so in its status.
 pub(crate) async fn reconcile(class: Arc<WebinarClass>, context: Arc<Context>) -> Result<Action, Error> {
+    if !context.leadership.holds() {
+        return Ok(Action::await_change());
+    }
     let name = class.name_any();
     let platform = context.caches.platform();
     let verdict = resolve(&class, &platform).and_then(usable);

@@ -3,9 +3,11 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::leader::{Candidate, Timings};
 use crate::offline::{self, PlanArgs};
 use crate::{run, telemetry};
 
@@ -57,6 +59,23 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub(crate) max_in_flight: u32,
 
+    /// Name of this replica in the lease. No two replicas may have the same; a restart under the same name goes on
+    /// at once. Without it: host name and process number.
+    #[arg(long, value_name = "NAME", env = "POD_NAME")]
+    pub(crate) identity: Option<String>,
+
+    /// How long another replica waits for a leader that is silent.
+    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = duration)]
+    pub(crate) lease_duration: Duration,
+
+    /// A leader that could not renew its lease for this long stops writing. Shorter than --lease-duration.
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
+    pub(crate) renew_deadline: Duration,
+
+    /// Time between two tries to get or renew the lease. Shorter than --renew-deadline.
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = duration)]
+    pub(crate) retry_period: Duration,
+
     /// How log lines look.
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     pub(crate) log_format: LogFormat,
@@ -69,6 +88,44 @@ pub(crate) struct RunArgs {
         default_value = "info,kube_runtime=warn,kube_client=off"
     )]
     pub(crate) log_filter: String,
+}
+
+impl RunArgs {
+    /// Who this replica is and how it competes for the lease.
+    ///
+    /// # Errors
+    ///
+    /// The times contradict each other.
+    pub(crate) fn candidate(&self) -> anyhow::Result<Candidate> {
+        anyhow::ensure!(
+            self.retry_period < self.renew_deadline && self.renew_deadline < self.lease_duration,
+            "--retry-period ({:?}) must be shorter than --renew-deadline ({:?}), and that shorter than --lease-duration ({:?})",
+            self.retry_period,
+            self.renew_deadline,
+            self.lease_duration
+        );
+        let identity = self.identity.clone().unwrap_or_else(|| {
+            let host = hostname::get().unwrap_or_default();
+            format!("{}-{}", host.to_string_lossy(), std::process::id())
+        });
+        Ok(Candidate {
+            identity,
+            timings: Timings {
+                lease: self.lease_duration,
+                renew_deadline: self.renew_deadline,
+                retry: self.retry_period,
+            },
+        })
+    }
+}
+
+/// `15s`, `500ms`: a time that is not zero.
+fn duration(text: &str) -> Result<Duration, String> {
+    let length: jiff::SignedDuration = text.parse().map_err(|e: jiff::Error| e.to_string())?;
+    Duration::try_from(length)
+        .ok()
+        .filter(|d| !d.is_zero())
+        .ok_or_else(|| "must be more than nothing".to_owned())
 }
 
 /// How log lines look.

@@ -11,15 +11,20 @@ use tower::timeout::TimeoutLayer;
 
 use crate::cli::RunArgs;
 use crate::error::Error;
+use crate::leader::{Gate, Leadership};
 use crate::metrics::{CountCalls, Metrics};
 
 /// How long any call may take. Watches are bounded by their own time-out instead.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(10);
 
-/// A client whose every call has a deadline and is counted.
+/// A client whose every call has a deadline and is counted, and which writes only while this process leads.
 ///
 /// The client's own retry is off: it would go on writing for minutes after the lease is lost.
-pub(crate) async fn connect(args: &RunArgs, metrics: &Metrics) -> anyhow::Result<Client> {
+pub(crate) async fn connect(
+    args: &RunArgs,
+    metrics: &Metrics,
+    leadership: &Leadership,
+) -> anyhow::Result<Client> {
     let mut config = match &args.kubeconfig {
         Some(file) => {
             let kubeconfig = Kubeconfig::read_from(file)
@@ -37,6 +42,7 @@ pub(crate) async fn connect(args: &RunArgs, metrics: &Metrics) -> anyhow::Result
         .context("the client can't be made from this configuration")?
         .with_layer(&TimeoutLayer::new(DEADLINE))
         .with_layer(&CountCalls::new(metrics))
+        .with_layer(&Gate::new(leadership.clone()))
         .build();
     Ok(client)
 }

@@ -15,6 +15,7 @@ use crate::act::Applied;
 use crate::build::Owner;
 use crate::clock::Clock;
 use crate::error::Error;
+use crate::leader::Leadership;
 use crate::limiter::Limiter;
 use crate::metrics::Metrics;
 use crate::observe::{Caches, Seen};
@@ -33,6 +34,7 @@ pub(crate) struct Context {
     pub(crate) caches: Caches,
     pub(crate) metrics: Metrics,
     pub(crate) recollection: Arc<Recollection>,
+    pub(crate) leadership: Leadership,
 }
 
 impl Context {

@@ -52,7 +52,10 @@ pub(crate) async fn keep_webinars(
         touched,
         class_changed,
     } = triggers;
-    let triggers = throttle(touched, THROTTLE).flat_map(move |touched| {
+    // A new leader has not looked at anything yet.
+    let begun = context.leadership.terms().map(|()| Touched::All);
+    let touched = futures::stream::select(throttle(touched, THROTTLE), begun);
+    let triggers = touched.flat_map(move |touched| {
         let concerned = match touched.reference() {
             Some(one) => vec![one],
             None => {
@@ -106,6 +109,7 @@ pub(crate) async fn judge_classes(
     let changes = futures::stream::unfold(changed, |mut changed| async move {
         changed.recv().await.map(|()| ((), changed))
     });
+    let changes = futures::stream::select(changes.boxed(), context.leadership.terms());
     Controller::new(api, everything())
         .reconcile_all_on(changes)
         .graceful_shutdown_on(stop.cancelled_owned())

@@ -16,6 +16,7 @@ mod controllers;
 mod convert;
 mod error;
 mod http;
+mod leader;
 mod limiter;
 mod memory;
 mod metrics;

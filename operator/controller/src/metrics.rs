@@ -77,6 +77,7 @@ pub(crate) struct Metrics {
     calls: Family<Call, Counter>,
     created: Counter,
     deleted: Counter,
+    leader: Gauge,
 }
 
 impl Metrics {
@@ -117,6 +118,11 @@ impl Metrics {
             all.condition.clone(),
         );
         registry.register("webinar_operator_build", "Version of the operator", build);
+        registry.register(
+            "webinar_operator_leader",
+            "1 while this replica leads",
+            all.leader.clone(),
+        );
         registry.register(
             "webinar_operator_reconcile_seconds",
             "Duration of one reconcile",
@@ -244,6 +250,11 @@ impl Metrics {
                 status,
             });
         }
+    }
+
+    /// This replica leads, or no longer does.
+    pub(crate) fn leads(&self, leads: bool) {
+        self.leader.set(i64::from(leads));
     }
 
     /// Counts a failed reconcile.

@@ -7,6 +7,8 @@ use k8s_openapi::api::rbac::v1::{
 use kube::core::ObjectMeta;
 use webinar_api::GROUP;
 
+use crate::leader;
+
 /// Name of the ServiceAccount, the roles and their bindings.
 pub const NAME: &str = "webinar-operator";
 
@@ -120,5 +122,14 @@ fn cluster_rules() -> Vec<PolicyRule> {
 }
 
 fn own_namespace_rules() -> Vec<PolicyRule> {
-    vec![rule("", &["podtemplates"], &["get", "list", "watch"])]
+    let lease = PolicyRule {
+        resource_names: Some(vec![leader::NAME.to_owned()]),
+        ..rule("coordination.k8s.io", &["leases"], &["get", "update"])
+    };
+    vec![
+        rule("", &["podtemplates"], &["get", "list", "watch"]),
+        // A name can't be asked for on create.
+        rule("coordination.k8s.io", &["leases"], &["create"]),
+        lease,
+    ]
 }

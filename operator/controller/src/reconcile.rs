@@ -23,6 +23,10 @@ pub(crate) async fn reconcile(
     guarded: Arc<DeserializeGuard<Webinar>>,
     context: Arc<Context>,
 ) -> Result<Action, Error> {
+    if !context.leadership.holds() {
+        // The beginning of a term makes everyone look again.
+        return Ok(Action::await_change());
+    }
     let Some((webinar, owner)) = context.readable(&guarded) else {
         return Ok(Action::await_change());
     };

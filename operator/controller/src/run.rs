@@ -19,6 +19,7 @@ use crate::clock::Clock;
 use crate::context::Context;
 use crate::controllers::{Triggers, judge_classes, keep_webinars};
 use crate::http::{Shown, serve};
+use crate::leader::{Leadership, campaign};
 use crate::limiter::Limiter;
 use crate::metrics::Metrics;
 use crate::observe::Caches;
@@ -46,13 +47,24 @@ pub(crate) fn run(args: RunArgs) -> anyhow::Result<()> {
 async fn run_until_stopped(args: RunArgs) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let (metrics, registry, reconcile_seconds) = Metrics::new();
-    let client = client::connect(&args, &metrics).await?;
+    let leadership = Leadership::default();
+    let candidate = args.candidate()?;
+    let patience = candidate.timings.renew_deadline;
+    let client = client::connect(&args, &metrics, &leadership).await?;
     let shown = Arc::new(Shown {
         registry,
         synced: false.into(),
     });
     let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
     tasks.spawn(serve(args.listen, Arc::clone(&shown), stop.clone()));
+
+    let campaign = tokio::spawn(campaign(
+        Api::namespaced(client.clone(), &args.operator_namespace),
+        candidate,
+        leadership.clone(),
+        metrics.clone(),
+        stop.clone(),
+    ));
 
     let limiter = Arc::new(Limiter::new(args.max_creates_per_second, args.max_in_flight));
     let recollection = Arc::new(Recollection::default());
@@ -80,6 +92,7 @@ async fn run_until_stopped(args: RunArgs) -> anyhow::Result<()> {
             caches: caches.clone(),
             metrics: metrics.clone(),
             recollection: Arc::clone(&recollection),
+            leadership: leadership.clone(),
         });
         if let Some(changes) = class_changes.take() {
             tasks.spawn(judge_classes(Arc::clone(&context), changes, stop.clone()));
@@ -110,6 +123,10 @@ async fn run_until_stopped(args: RunArgs) -> anyhow::Result<()> {
         Some(ended) = tasks.join_next() => ended.map_err(anyhow::Error::from).flatten(),
     };
     stop.cancel();
+    // Whoever leads next need not wait until the lease expires.
+    if tokio::time::timeout(patience, campaign).await.is_err() {
+        tracing::debug!("the lease was not given back in time");
+    }
     tracing::info!("webinar-operator stops");
     ended
 }

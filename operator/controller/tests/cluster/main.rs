@@ -13,3 +13,4 @@ mod refusals;
 mod scope;
 mod steered;
 mod support;
+mod t09_leader_failover;

@@ -36,7 +36,12 @@ const EVERYWHERE: &[Right] = &[
     ("webinar-operator.io", "webinars/status", "patch"),
 ];
 
-const AT_HOME: &[Right] = &[("", "podtemplates", "get list watch")];
+const AT_HOME: &[Right] = &[
+    ("", "podtemplates", "get list watch"),
+    ("coordination.k8s.io", "leases", "create"),
+    // Of one lease only.
+    ("coordination.k8s.io", "leases", "get update"),
+];
 
 /// Verb, API group, resource with its subresource, namespace: what must be refused.
 const NEVER: &[(&str, &str, &str, &str)] = &[
@@ -50,6 +55,9 @@ const NEVER: &[(&str, &str, &str, &str)] = &[
     ("patch", "webinar-operator.io", "webinars", "events"),
     ("delete", "webinar-operator.io", "webinars", "events"),
     ("create", "rbac.authorization.k8s.io", "rolebindings", "events"),
+    ("update", "coordination.k8s.io", "leases", OPERATOR_NAMESPACE),
+    ("list", "coordination.k8s.io", "leases", OPERATOR_NAMESPACE),
+    ("create", "coordination.k8s.io", "leases", "events"),
     (
         "create",
         "admissionregistration.k8s.io",
@@ -127,8 +135,15 @@ fn rights(rules: Option<&[PolicyRule]>) -> BTreeSet<(String, String, String)> {
             resources,
             verbs,
         } = rule;
-        assert!(
-            non_resource_urls.is_none() && resource_names.is_none(),
+        assert!(non_resource_urls.is_none(), "{rule:?}");
+        let one_lease =
+            verbs.iter().any(|v| v == "update") && resources.iter().flatten().any(|r| r == "leases");
+        assert_eq!(
+            resource_names.as_deref(),
+            one_lease
+                .then(|| ["webinar-operator".to_owned()])
+                .as_ref()
+                .map(<[String; 1]>::as_slice),
             "{rule:?}"
         );
         let verbs: BTreeSet<&str> = verbs.iter().map(String::as_str).collect();

@@ -162,6 +162,8 @@ async fn start_operator(control_plane: &ControlPlane, binary: PathBuf) -> Result
         "run".into(),
         "--kubeconfig".into(),
         kubeconfig.into_os_string(),
+        "--identity".into(),
+        "demo".into(),
         "--operator-namespace".into(),
         OPERATOR_NAMESPACE.into(),
         "--listen".into(),

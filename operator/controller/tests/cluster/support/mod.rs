@@ -3,5 +3,6 @@
 pub(crate) mod assertions;
 pub(crate) mod manifests;
 pub(crate) mod random;
+pub(crate) mod replica;
 pub(crate) mod scene;
 pub(crate) mod world;

@@ -218,6 +218,8 @@ impl Scene {
             .map(str::to_owned)
             .to_vec();
         args.push(self.listen.to_string());
+        // One name for every process of a story: a restart goes on at once.
+        args.extend(["--identity", "operator"].map(str::to_owned));
         args.push("--kubeconfig".to_owned());
         args.push(self.kubeconfig.display().to_string());
         args.extend(self.operator_args.iter().cloned());

@@ -1,0 +1,86 @@
+//! Several operators on one control plane, each with a name and a ServiceAccount of its own, so that the audit log tells
+//! them apart.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+
+use anyhow::Result;
+use webinar_operator::rbac;
+use webinar_testbed::{OperatorProcess, wait_http_ok};
+
+use super::manifests::OPERATOR_NAMESPACE;
+use super::scene::{SOON, Scene};
+
+/// One of them.
+pub(crate) struct Replica {
+    pub(crate) process: OperatorProcess,
+    name: String,
+    listen: SocketAddr,
+}
+
+impl Replica {
+    /// Starts one with short leases and waits until its caches are filled.
+    pub(crate) async fn start(scene: &Scene, name: &str, args: &[&str]) -> Result<Self> {
+        let mut rights = rbac::manifests(OPERATOR_NAMESPACE);
+        rights.service_account.metadata.name = Some(name.to_owned());
+        rights.cluster_role_binding.metadata.name = Some(name.to_owned());
+        rights.role_binding.metadata.name = Some(name.to_owned());
+        let bindings = [
+            &mut rights.cluster_role_binding.subjects,
+            &mut rights.role_binding.subjects,
+        ];
+        for subject in bindings.into_iter().flatten().flatten() {
+            name.clone_into(&mut subject.name);
+        }
+        scene.apply(&rights.yaml()?).await?;
+        let kubeconfig = scene
+            .control_plane
+            .service_account_kubeconfig(OPERATOR_NAMESPACE, name)
+            .await?;
+        let listen = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let mut all: Vec<String> = [
+            "run",
+            "--operator-namespace",
+            OPERATOR_NAMESPACE,
+            "--identity",
+            name,
+        ]
+        .map(str::to_owned)
+        .to_vec();
+        all.extend(["--listen".to_owned(), listen.to_string()]);
+        all.extend(["--kubeconfig".to_owned(), kubeconfig.display().to_string()]);
+        all.extend(
+            [
+                "--lease-duration",
+                "3s",
+                "--renew-deadline",
+                "2s",
+                "--retry-period",
+                "500ms",
+            ]
+            .map(str::to_owned),
+        );
+        all.extend(args.iter().map(|a| (*a).to_owned()));
+        let log = scene.control_plane.work_dir().join(format!("{name}.log"));
+        let binary = Path::new(env!("CARGO_BIN_EXE_webinar-operator"));
+        let process = OperatorProcess::spawn(binary, all, [("NO_COLOR", "1")], log)?;
+        let replica = Self {
+            process,
+            name: name.to_owned(),
+            listen,
+        };
+        wait_http_ok(&format!("http://{listen}/readyz"), SOON).await?;
+        Ok(replica)
+    }
+
+    /// As the API server knows it.
+    pub(crate) fn user(&self) -> String {
+        format!("system:serviceaccount:{OPERATOR_NAMESPACE}:{}", self.name)
+    }
+
+    /// It serves its own health, leading or not.
+    pub(crate) async fn answers(&self) -> Result<()> {
+        wait_http_ok(&format!("http://{}/healthz", self.listen), SOON).await?;
+        wait_http_ok(&format!("http://{}/metrics", self.listen), SOON).await
+    }
+}

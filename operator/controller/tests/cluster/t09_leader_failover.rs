@@ -1,0 +1,152 @@
+//! 09 leader-failover: two replicas, of which one writes.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::{Api, ResourceExt as _};
+use webinar_testbed::audit::{Offset, Record};
+use webinar_testbed::wait::eventually;
+
+use crate::support::manifests::{OPERATOR_NAMESPACE, webinar};
+use crate::support::replica::Replica;
+use crate::support::scene::{SOON, Scene, Setting, in_seconds, story};
+use crate::support::world::{Counts, Fleet};
+
+/// As the replicas are told.
+const LEASE: SignedDuration = SignedDuration::from_secs(3);
+
+/// Slow enough to be interrupted.
+const SLOW: &[&str] = &["--max-creates-per-second=6"];
+
+const FLEET: Counts = [2, 3, 15];
+
+#[test]
+fn t09_a_frozen_leader_writes_nothing_when_it_comes_to() {
+    story(Setting::default(), async |scene| {
+        let mut first = Replica::start(scene, "first", SLOW).await?;
+        leads(scene, "first").await?;
+        let second = Replica::start(scene, "second", &[]).await?;
+        second.answers().await?;
+
+        begin(scene, "frozen", 8).await?;
+        first.process.process().pause()?;
+        let frozen = in_seconds(0);
+        leads(scene, "second").await?;
+        complete(scene, "frozen").await?;
+
+        first.process.process().resume()?;
+        // It finds out by itself, and competes again.
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        first.answers().await?;
+        let late = writes_after(scene, &first.user(), frozen + LEASE).await?;
+        ensure!(late.is_empty(), "the former leader wrote {late:?}");
+        let all = scene.since(Offset::default()).await?;
+        let refused = all.by(&second.user()).filter(|r| r.code == 403).count();
+        ensure!(refused == 0, "{refused} writes of the new leader were forbidden");
+        complete(scene, "frozen").await
+    });
+}
+
+#[test]
+fn t09_a_killed_leader_is_followed_within_its_lease() {
+    story(Setting::default(), async |scene| {
+        let mut first = Replica::start(scene, "first", SLOW).await?;
+        leads(scene, "first").await?;
+        let second = Replica::start(scene, "second", &[]).await?;
+        begin(scene, "killed", 8).await?;
+        first.process.kill9()?;
+        let killed = in_seconds(0);
+        complete(scene, "killed").await?;
+        let next = creates(scene, &second.user()).await?;
+        let next = next.first().context("no pod of the second replica")?.time;
+        // A whole second, because `killed` is one.
+        let took = next.duration_since(killed);
+        println!("next pod {} ms after the kill", took.as_millis());
+        ensure!(
+            took <= LEASE + SignedDuration::from_secs(2),
+            "the next pod came {} ms after the kill",
+            took.as_millis()
+        );
+        Ok(())
+    });
+}
+
+#[test]
+fn t09_a_leader_that_is_told_to_stop_hands_over_at_once() {
+    story(Setting::default(), async |scene| {
+        let mut first = Replica::start(scene, "first", SLOW).await?;
+        leads(scene, "first").await?;
+        let second = Replica::start(scene, "second", &[]).await?;
+        begin(scene, "stopped", 8).await?;
+        let told = in_seconds(0);
+        let exit = first.process.process().terminate(SOON).await?;
+        ensure!(exit.success(), "it did not end well");
+        complete(scene, "stopped").await?;
+        let next = creates(scene, &second.user()).await?;
+        let took = next
+            .first()
+            .context("no pod of the second replica")?
+            .time
+            .duration_since(told);
+        println!("next pod {} ms after the hand-over began", took.as_millis());
+        // Expiry alone would take the whole lease.
+        ensure!(took < LEASE, "{} ms", took.as_millis());
+        Ok(())
+    });
+}
+
+/// Applies an event and waits until some of its pods, but not all, exist.
+async fn begin(scene: &mut Scene, namespace: &str, pods: usize) -> Result<()> {
+    scene.namespace(namespace).await?;
+    scene
+        .apply(&webinar(namespace, "event", "tier: 10k, className: tiny"))
+        .await?;
+    eventually("the ramp to be under way", SOON, async || {
+        let there = Fleet::of(scene, namespace, "event").await?.0.len();
+        ensure!(there >= pods, "{there} pods");
+        ensure!(there < 20, "the ramp is over already");
+        Ok(())
+    })
+    .await
+}
+
+/// The fleet is what one undisturbed operator makes.
+async fn complete(scene: &Scene, namespace: &str) -> Result<()> {
+    let fleet = Fleet::complete(scene, namespace, "event", FLEET, SOON).await?;
+    let event = scene.webinars(namespace).get("event").await?;
+    let uid = event.uid().context("no UID")?;
+    ensure!(
+        fleet.names() == fleet.first_names("event", &uid),
+        "a pod was made twice: {:?}",
+        fleet.names()
+    );
+    Ok(())
+}
+
+async fn leads(scene: &Scene, name: &str) -> Result<()> {
+    let leases: Api<Lease> = Api::namespaced(scene.control_plane.client(), OPERATOR_NAMESPACE);
+    eventually(&format!("{name} to lead"), SOON, async || {
+        let lease = leases.get("webinar-operator").await?;
+        let holder = lease.spec.and_then(|s| s.holder_identity);
+        ensure!(holder.as_deref() == Some(name), "{holder:?} leads");
+        Ok(())
+    })
+    .await
+}
+
+async fn writes_after(scene: &mut Scene, user: &str, moment: Timestamp) -> Result<Vec<Record>> {
+    let records = scene.since(Offset::default()).await?;
+    Ok(records.by(user).filter(|r| r.time > moment).cloned().collect())
+}
+
+async fn creates(scene: &mut Scene, user: &str) -> Result<Vec<Record>> {
+    let records = scene.since(Offset::default()).await?;
+    let pods = records
+        .by(user)
+        .filter(|r| r.done() && r.verb == "create" && r.resource == "pods");
+    let mut pods: Vec<Record> = pods.cloned().collect();
+    pods.sort_by_key(|r| r.time);
+    Ok(pods)
+}
