@@ -11,7 +11,7 @@ use kube::{Client, ResourceExt as _};
 use webinar_api::{Webinar, WebinarStatus};
 use webinar_plan::{Input, Plan, Recent};
 
-use crate::act::Applied;
+use crate::act::{Applied, Pace};
 use crate::build::Owner;
 use crate::clock::Clock;
 use crate::error::Error;
@@ -69,6 +69,11 @@ impl Context {
             .with(&input.webinar.uid, |known| known.recall(run, &input.pods))
     }
 
+    /// How fast its pods may be created.
+    pub(crate) fn pace(&self, owner: &Owner) -> Pace {
+        self.recollection.with(&owner.uid, |known| known.pace)
+    }
+
     /// Takes note of what was written and refused. A refusal stands until its next try.
     pub(crate) fn remember(&self, owner: &Owner, plan: &Plan, applied: &Applied, now: Timestamp) {
         self.metrics
@@ -81,6 +86,7 @@ impl Context {
                 }
             }
             known.alarm = plan.alarm;
+            known.pace = applied.pace;
             known.setbacks.retain(|s| s.retry_at > now);
             known.setbacks.extend(applied.setbacks.iter().cloned());
         });
@@ -153,5 +159,6 @@ pub(crate) fn try_again(uid: Option<&str>, error: &Error, context: &Context) -> 
         known.failures
     });
     let wait = Duration::from_millis(500).saturating_mul(1 << failures.min(7));
-    Action::requeue(wait.min(MAX_BACKOFF))
+    // An API server that is overloaded says when it wants to be asked again.
+    Action::requeue(wait.max(error.retry_after()).min(MAX_BACKOFF))
 }

@@ -1,5 +1,7 @@
 //! What can go wrong in a reconcile.
 
+use std::time::Duration;
+
 use thiserror::Error;
 
 /// A reconcile that could not be finished. It is tried again, later each time.
@@ -21,6 +23,12 @@ pub(crate) enum Error {
         /// How long was waited.
         seconds: u64,
     },
+    /// What was decided upon has changed since it was seen.
+    #[error("{what} is not as it was when this was decided")]
+    Outdated {
+        /// What has changed.
+        what: String,
+    },
     /// An object could not be written as JSON.
     #[error("{what} can't be written as JSON: {source}")]
     Json {
@@ -37,8 +45,15 @@ impl Error {
         match self {
             Self::Api { .. } => "api",
             Self::Deadline { .. } => "deadline",
+            Self::Outdated { .. } => "outdated",
             Self::Json { .. } => "json",
         }
+    }
+
+    /// How long the API server wants to be left alone.
+    pub(crate) fn retry_after(&self) -> Duration {
+        let details = self.answer().and_then(|s| s.details.as_ref());
+        Duration::from_secs(details.map_or(0, |d| u64::from(d.retry_after_seconds)))
     }
 
     /// The API server's answer, if there was one.
@@ -48,7 +63,7 @@ impl Error {
                 kube::Error::Api(status) => Some(status),
                 _ => None,
             },
-            Self::Deadline { .. } | Self::Json { .. } => None,
+            Self::Deadline { .. } | Self::Outdated { .. } | Self::Json { .. } => None,
         }
     }
 }

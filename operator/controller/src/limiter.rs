@@ -1,54 +1,160 @@
-//! One bound on writes for the whole process: so many a second, so many at once.
+//! One bound on writes for the whole process: so many a second, so many at once, shared fairly.
 
-use std::sync::Mutex;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, SemaphorePermit};
+use jiff::Timestamp;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
+/// Claims that may wait to be queued; whoever comes later waits before that.
+const QUEUE: usize = 1_024;
+
 /// A token bucket with a bound on writes under way.
+///
+/// Every other turn goes to the event that starts next, the turns between to the one that has waited longest since its
+/// last turn. So the nearest start has at least half of all turns, and nobody starves.
 #[derive(Debug)]
 pub(crate) struct Limiter {
-    interval: Duration,
-    burst: Duration,
-    next: Mutex<Option<Instant>>,
-    in_flight: Semaphore,
+    claims: mpsc::Sender<Claim>,
+}
+
+/// Who wants to write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Claimant {
+    /// UID of the Webinar.
+    pub(crate) uid: String,
+    /// When its event starts.
+    pub(crate) start: Timestamp,
+}
+
+#[derive(Debug)]
+struct Claim {
+    by: Claimant,
+    grant: oneshot::Sender<OwnedSemaphorePermit>,
 }
 
 impl Limiter {
-    /// `per_second` writes a second on average, at most a tenth of a second's worth at once, and
-    /// `in_flight` writes under way.
+    /// `per_second` writes a second on average, at most a tenth of a second's worth at once, and `in_flight` writes
+    /// under way. Must be called within a runtime; what grants the turns ends with the limiter.
     pub(crate) fn new(per_second: u32, in_flight: u32) -> Self {
+        let (claims, claimed) = mpsc::channel(QUEUE);
         let interval = Duration::from_secs(1) / per_second.max(1);
-        Self {
+        let bucket = Bucket {
             interval,
             burst: interval * (per_second / 10).max(1),
-            next: Mutex::new(None),
-            in_flight: Semaphore::new(in_flight.max(1) as usize),
-        }
+            next: None,
+        };
+        let permits = Arc::new(Semaphore::new(in_flight.max(1) as usize));
+        tokio::spawn(grant(claimed, bucket, permits));
+        Self { claims }
     }
 
     /// Waits for a turn. The write is under way until the permit is dropped.
-    pub(crate) async fn turn(&self) -> SemaphorePermit<'_> {
-        let permit = self
-            .in_flight
-            .acquire()
+    pub(crate) async fn turn(&self, by: &Claimant) -> OwnedSemaphorePermit {
+        let (grant, granted) = oneshot::channel();
+        let claim = Claim {
+            by: by.clone(),
+            grant,
+        };
+        self.claims
+            .send(claim)
             .await
-            .expect("the semaphore is never closed");
-        let turn = self.reserve(Instant::now());
-        sleep_until(turn).await;
-        permit
+            .expect("turns are granted as long as there is a limiter");
+        granted.await.expect("every claim is granted")
+    }
+}
+
+async fn grant(mut claimed: mpsc::Receiver<Claim>, mut bucket: Bucket, permits: Arc<Semaphore>) {
+    let mut queue = Queue::default();
+    loop {
+        if queue.is_empty() {
+            match claimed.recv().await {
+                Some(claim) => queue.push(claim),
+                None => return,
+            }
+        }
+        let permit = Arc::clone(&permits).acquire_owned().await;
+        let permit = permit.expect("the semaphore is never closed");
+        sleep_until(bucket.reserve(Instant::now())).await;
+        while let Ok(claim) = claimed.try_recv() {
+            queue.push(claim);
+        }
+        if let Some(claim) = queue.pop() {
+            // Whoever waits no longer gives the permit back.
+            let _ = claim.grant.send(permit);
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Bucket {
+    interval: Duration,
+    burst: Duration,
+    next: Option<Instant>,
+}
+
+impl Bucket {
+    fn reserve(&mut self, now: Instant) -> Instant {
+        let earliest = now.checked_sub(self.burst).unwrap_or(now);
+        let turn = self.next.unwrap_or(earliest).max(earliest);
+        self.next = Some(turn + self.interval);
+        turn
+    }
+}
+
+/// Claims by Webinar.
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: BTreeMap<String, Waiting>,
+    turns: u64,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    start: Timestamp,
+    last_turn: u64,
+    claims: VecDeque<Claim>,
+}
+
+impl Queue {
+    fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
     }
 
-    fn reserve(&self, now: Instant) -> Instant {
-        let mut next = self
-            .next
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        let earliest = now.checked_sub(self.burst).unwrap_or(now);
-        let turn = next.unwrap_or(earliest).max(earliest);
-        *next = Some(turn + self.interval);
-        turn
+    fn push(&mut self, claim: Claim) {
+        let waiting = self
+            .waiting
+            .entry(claim.by.uid.clone())
+            .or_insert_with(|| Waiting {
+                start: claim.by.start,
+                last_turn: self.turns,
+                claims: VecDeque::new(),
+            });
+        waiting.start = claim.by.start;
+        waiting.claims.push_back(claim);
+    }
+
+    fn pop(&mut self) -> Option<Claim> {
+        loop {
+            self.turns += 1;
+            let nearest = self.turns % 2 == 1;
+            let (uid, waiting) = self.waiting.iter_mut().min_by_key(|(uid, w)| {
+                let start = nearest.then_some(w.start);
+                (start, w.last_turn, (*uid).clone())
+            })?;
+            waiting.last_turn = self.turns;
+            let claim = waiting.claims.pop_front();
+            if waiting.claims.is_empty() {
+                let uid = uid.clone();
+                self.waiting.remove(&uid);
+            }
+            match claim {
+                Some(claim) if !claim.grant.is_closed() => return Some(claim),
+                _ => {}
+            }
+        }
     }
 }
 
@@ -56,12 +162,19 @@ impl Limiter {
 mod tests {
     use super::*;
 
+    fn claimant(uid: &str, start: i64) -> Claimant {
+        Claimant {
+            uid: uid.to_owned(),
+            start: Timestamp::from_second(start).unwrap(),
+        }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn keeps_the_rate() {
         let limiter = Limiter::new(100, 64);
         let start = Instant::now();
         for _ in 0..110 {
-            drop(limiter.turn().await);
+            drop(limiter.turn(&claimant("a", 0)).await);
         }
         let took = start.elapsed();
         assert!(
@@ -73,11 +186,57 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn bounds_writes_under_way() {
         let limiter = Limiter::new(1_000, 2);
-        let first = limiter.turn().await;
-        let _second = limiter.turn().await;
-        let third = tokio::time::timeout(Duration::from_secs(5), limiter.turn()).await;
+        let me = claimant("a", 0);
+        let first = limiter.turn(&me).await;
+        let _second = limiter.turn(&me).await;
+        let third = tokio::time::timeout(Duration::from_secs(5), limiter.turn(&me)).await;
         assert!(third.is_err(), "a third write must wait");
         drop(first);
-        let _third = limiter.turn().await;
+        let _third = limiter.turn(&me).await;
+    }
+
+    /// Who has the first `turns` of a hundred claims by each.
+    async fn served(claimants: &[Claimant], turns: usize) -> Vec<usize> {
+        let limiter = Arc::new(Limiter::new(100, 1));
+        let (done, mut order) = mpsc::channel(1_024);
+        for (i, by) in claimants.iter().enumerate() {
+            for _ in 0..100 {
+                let (limiter, by, done) = (Arc::clone(&limiter), by.clone(), done.clone());
+                tokio::spawn(async move {
+                    let _permit = limiter.turn(&by).await;
+                    done.send(i).await.unwrap();
+                });
+            }
+        }
+        let mut counts = vec![0; claimants.len()];
+        for _ in 0..turns {
+            counts[order.recv().await.unwrap()] += 1;
+        }
+        counts
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_nearest_start_goes_first_and_nobody_starves() {
+        let counts = served(
+            &[
+                claimant("late", 900),
+                claimant("next", 60),
+                claimant("later", 500),
+            ],
+            120,
+        )
+        .await;
+        assert!(counts[1] >= 60, "{counts:?}");
+        assert!(counts[0] >= 20 && counts[2] >= 20, "{counts:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_claim_that_is_given_up_holds_up_nobody() {
+        let limiter = Limiter::new(100, 1);
+        let held = limiter.turn(&claimant("a", 0)).await;
+        let given_up = tokio::time::timeout(Duration::from_secs(1), limiter.turn(&claimant("b", 0))).await;
+        assert!(given_up.is_err());
+        drop(held);
+        drop(limiter.turn(&claimant("c", 9)).await);
     }
 }

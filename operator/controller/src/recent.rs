@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use webinar_plan::{Alarm, Pod, Recent, Setback, Slot, Subject};
 
+use crate::act::Pace;
 use crate::watch::Mark;
 
 /// Kinds whose caches must show our own writes before we act again.
@@ -29,6 +30,8 @@ pub(crate) struct Known {
     pub(crate) alarm: Option<Alarm>,
     /// The last notice that was told.
     pub(crate) told: Option<Subject>,
+    /// How fast to create, and how patiently to try again.
+    pub(crate) pace: Pace,
     /// When the status was last written.
     pub(crate) status_written: Option<Timestamp>,
     /// Reconciles that failed in a row.

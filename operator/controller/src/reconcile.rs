@@ -40,7 +40,14 @@ pub(crate) async fn reconcile(
     let plan = webinar_plan::plan(&validated.input);
 
     let prepared = prepare::prepare(&owner, &seen, validated.pinned.as_ref(), &plan)?;
-    let writer = Writer::new(&context.client, &context.limiter, &owner, now);
+    let writer = Writer::new(
+        &context.client,
+        &context.limiter,
+        &owner,
+        context.pace(&owner),
+        plan.status.schedule.as_ref().map(|s| s.start),
+        now,
+    );
     let (applied, acted) = writer.act(prepared).await;
     context.remember(&owner, &plan, &applied, now);
     acted?;

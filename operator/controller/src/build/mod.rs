@@ -20,6 +20,8 @@ pub(crate) struct Owner {
     pub(crate) name: String,
     /// UID of the Webinar.
     pub(crate) uid: String,
+    /// Version of its spec.
+    pub(crate) generation: Option<i64>,
 }
 
 impl Owner {
@@ -30,6 +32,7 @@ impl Owner {
             namespace: meta.namespace.clone()?,
             name: meta.name.clone()?,
             uid: meta.uid.clone()?,
+            generation: meta.generation,
         })
     }
 

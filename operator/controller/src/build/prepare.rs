@@ -58,6 +58,8 @@ pub(crate) enum RevisionWrite {
 pub(crate) struct Named {
     pub(crate) name: String,
     pub(crate) uid: String,
+    /// The version that was judged, of a pod: one that has changed since is judged again first.
+    pub(crate) version: Option<String>,
 }
 
 /// What has to be written of one kind.
@@ -102,6 +104,7 @@ pub(crate) fn prepare(
             .map(|r| Named {
                 name: r.name.clone(),
                 uid: r.uid.clone(),
+                version: seen_pod(seen, &r.uid).and_then(|p| p.metadata.resource_version.clone()),
             })
             .collect(),
         cordon: plan.cordon.iter().filter_map(|d| cordon(seen, d)).collect(),
@@ -216,26 +219,39 @@ fn named<K: Resource>(object: &K) -> Option<Named> {
     Some(Named {
         name: object.meta().name.clone()?,
         uid: object.meta().uid.clone()?,
+        version: None,
     })
 }
 
-/// Back into its entry point, its drain forgotten. The UID test keeps a namesake safe.
-fn uncordon(seen: &Seen, named: &webinar_plan::Named) -> Option<(String, Patch)> {
-    let pod = seen
-        .pods
-        .iter()
-        .find(|p| p.metadata.uid.as_deref() == Some(named.uid.as_str()))?;
-    let at = |tokens: [&str; 3]| PointerBuf::from_tokens(tokens);
-    let mut steps = vec![
+fn seen_pod<'a>(seen: &'a Seen, uid: &str) -> Option<&'a Pod> {
+    let pods = seen.pods.iter();
+    pods.map(AsRef::as_ref)
+        .find(|p| p.metadata.uid.as_deref() == Some(uid))
+}
+
+/// What must hold for a patch of `pod` to be made: it is this very pod, and as it was judged.
+fn unchanged(pod: &Pod) -> Vec<PatchOperation> {
+    let test = |field: &str, value: &Option<String>| {
         PatchOperation::Test(TestOperation {
-            path: PointerBuf::from_tokens(["metadata", "uid"]),
-            value: json!(named.uid),
-        }),
-        PatchOperation::Add(AddOperation {
-            path: at(["metadata", "labels", labels::ACCEPTING]),
-            value: json!("true"),
-        }),
-    ];
+            path: PointerBuf::from_tokens(["metadata", field]),
+            value: json!(value),
+        })
+    };
+    vec![
+        test("uid", &pod.metadata.uid),
+        test("resourceVersion", &pod.metadata.resource_version),
+    ]
+}
+
+/// Back into its entry point, its drain forgotten.
+fn uncordon(seen: &Seen, named: &webinar_plan::Named) -> Option<(String, Patch)> {
+    let pod = seen_pod(seen, &named.uid)?;
+    let at = |tokens: [&str; 3]| PointerBuf::from_tokens(tokens);
+    let mut steps = unchanged(pod);
+    steps.push(PatchOperation::Add(AddOperation {
+        path: at(["metadata", "labels", labels::ACCEPTING]),
+        value: json!("true"),
+    }));
     if pod.annotations().contains_key(labels::DRAIN_START) {
         steps.push(PatchOperation::Remove(RemoveOperation {
             path: at(["metadata", "annotations", labels::DRAIN_START]),
@@ -244,17 +260,11 @@ fn uncordon(seen: &Seen, named: &webinar_plan::Named) -> Option<(String, Patch)>
     Some((named.name.clone(), Patch(steps)))
 }
 
-/// Out of its entry point, with the moment on record. The UID test keeps a namesake safe.
+/// Out of its entry point, with the moment on record.
 fn cordon(seen: &Seen, drain: &Drain) -> Option<(String, Patch)> {
-    let pod = seen
-        .pods
-        .iter()
-        .find(|p| p.metadata.uid.as_deref() == Some(drain.uid.as_str()))?;
+    let pod = seen_pod(seen, &drain.uid)?;
     let at = |tokens: [&str; 3]| PointerBuf::from_tokens(tokens.iter().filter(|t| !t.is_empty()).copied());
-    let mut steps = vec![PatchOperation::Test(TestOperation {
-        path: at(["metadata", "uid", ""]),
-        value: json!(drain.uid),
-    })];
+    let mut steps = unchanged(pod);
     if pod.labels().contains_key(labels::ACCEPTING) {
         steps.push(PatchOperation::Remove(RemoveOperation {
             path: at(["metadata", "labels", labels::ACCEPTING]),

@@ -129,6 +129,7 @@ impl Given {
             namespace: self.namespace.clone(),
             name: self.name.clone(),
             uid: webinar.uid()?,
+            generation: webinar.metadata.generation,
         };
         Some((webinar, owner))
     }

@@ -1,5 +1,8 @@
 //! Writes: in order, bounded, each naming the very object it means.
 
+mod pace;
+mod refusal;
+
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -10,31 +13,32 @@ use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
-use kube::core::Status;
 use kube::{Api, Client, Resource, ResourceExt as _};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
-use webinar_api::{FIELD_MANAGER, labels};
+use webinar_api::{FIELD_MANAGER, Webinar, labels};
 use webinar_plan::{Setback, SetbackKind};
 
 use crate::build::Owner;
 use crate::build::prepare::{Changes, Named, Prepared, RevisionWrite};
 use crate::client::call;
 use crate::error::Error;
-use crate::limiter::Limiter;
+use crate::limiter::{Claimant, Limiter};
 use crate::observe::is_owned_by;
 use crate::recent::Kind;
+
+pub(crate) use pace::Pace;
+use refusal::{Answer, judge};
 
 /// Pods written in one pass. A pass stays short, so that what happens meanwhile is seen soon.
 const BATCH: usize = 200;
 
-/// How long until a refused write is tried again.
-const RETRY_QUOTA: SignedDuration = SignedDuration::from_secs(30);
+/// How much of an API server's sentence is shown.
+const LONGEST_WORDS: usize = 300;
+
+/// How long until a name that another owner has is tried again.
 const RETRY_CONFLICT: SignedDuration = SignedDuration::from_secs(60);
-const RETRY_REJECTED: SignedDuration = SignedDuration::from_mins(5);
-/// A permission may be missing only because an API server that has just started has not loaded it yet.
-const RETRY_FORBIDDEN: SignedDuration = SignedDuration::from_secs(10);
 
 /// What was done.
 #[derive(Debug, Default)]
@@ -49,6 +53,8 @@ pub(crate) struct Applied {
     pub(crate) setbacks: Vec<Setback>,
     /// There was more to do than one pass holds.
     pub(crate) unfinished: bool,
+    /// How to go on with the next pass.
+    pub(crate) pace: Pace,
 }
 
 /// Where and how fast to write.
@@ -57,18 +63,34 @@ pub(crate) struct Writer<'a> {
     pub(crate) limiter: &'a Limiter,
     pub(crate) owner: &'a Owner,
     pub(crate) now: Timestamp,
+    claimant: Claimant,
     applied: Mutex<Applied>,
     refused: AtomicBool,
 }
 
 impl<'a> Writer<'a> {
-    pub(crate) fn new(client: &'a Client, limiter: &'a Limiter, owner: &'a Owner, now: Timestamp) -> Self {
+    pub(crate) fn new(
+        client: &'a Client,
+        limiter: &'a Limiter,
+        owner: &'a Owner,
+        pace: Pace,
+        start: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Self {
+        let applied = Applied {
+            pace,
+            ..Applied::default()
+        };
         Self {
             client,
             limiter,
             owner,
             now,
-            applied: Mutex::default(),
+            claimant: Claimant {
+                uid: owner.uid.clone(),
+                start: start.unwrap_or(now),
+            },
+            applied: Mutex::new(applied),
             refused: AtomicBool::new(false),
         }
     }
@@ -110,8 +132,10 @@ impl<'a> Writer<'a> {
             return Ok(());
         }
         let mut left = BATCH;
-        self.each(batch(pods, &mut left, self), |pod| self.create_pod(pod))
-            .await?;
+        self.create_pods(batch(pods, &mut left, self)).await?;
+        if !(cordon.is_empty() && delete.is_empty()) {
+            self.still_so().await?;
+        }
         self.each(batch(cordon, &mut left, self), |(name, patch)| {
             self.patch_pod("cordon", name, patch)
         })
@@ -177,7 +201,7 @@ impl<'a> Writer<'a> {
                         self.owner.namespace
                     )
                 };
-                let _turn = self.limiter.turn().await;
+                let _turn = self.limiter.turn(&self.claimant).await;
                 let params = PatchParams {
                     field_manager: Some(FIELD_MANAGER.to_owned()),
                     ..PatchParams::default()
@@ -208,7 +232,7 @@ impl<'a> Writer<'a> {
             async move {
                 let name = object.name_any();
                 let what = || format!("change {} {}/{name}", K::kind(&()), self.owner.namespace);
-                let _turn = self.limiter.turn().await;
+                let _turn = self.limiter.turn(&self.claimant).await;
                 let stored = call(
                     what,
                     api.patch(
@@ -233,7 +257,7 @@ impl<'a> Writer<'a> {
         let name = object.name_any();
         let what = || format!("create {} {}/{name}", K::kind(&()), self.owner.namespace);
         let answer = {
-            let _turn = self.limiter.turn().await;
+            let _turn = self.limiter.turn(&self.claimant).await;
             let params = PostParams {
                 field_manager: Some(FIELD_MANAGER.to_owned()),
                 ..PostParams::default()
@@ -259,12 +283,23 @@ impl<'a> Writer<'a> {
                 }
                 Ok(None)
             }
-            Some(status) => match self.refusal(&K::kind(&()), &name, status) {
-                Some(setback) => {
-                    self.set_back(setback);
+            Some(status) => match judge(status) {
+                Answer::Stop => {
+                    tracing::debug!(namespace = self.owner.namespace, "the namespace is going");
+                    self.refused.store(true, Ordering::Release);
                     Ok(None)
                 }
-                None => Err(error),
+                Answer::SetBack(kind_of, first) => {
+                    let wait = self.locked(|a| a.pace).wait(first);
+                    self.set_back(Setback {
+                        kind: kind_of,
+                        object: format!("{} {name}", K::kind(&())),
+                        message: status.message.chars().take(LONGEST_WORDS).collect(),
+                        retry_at: self.now.saturating_add(wait).unwrap_or(self.now),
+                    });
+                    Ok(None)
+                }
+                Answer::Again => Err(error),
             },
             None => Err(error),
         }
@@ -294,6 +329,35 @@ impl<'a> Writer<'a> {
         }
     }
 
+    /// Few at first, twice as many after each success.
+    async fn create_pods(&self, mut pods: Vec<Pod>) -> Result<(), Error> {
+        while !pods.is_empty() && !self.refused.load(Ordering::Acquire) {
+            let pace = self.locked(|a| a.pace);
+            let later = pods.split_off(pace.at_once.min(pods.len()));
+            let outcome = self.each(pods, |pod| self.create_pod(pod)).await;
+            let refused = self.refused.load(Ordering::Acquire);
+            self.locked(|a| a.pace = if refused { pace.slower() } else { pace.faster() });
+            outcome?;
+            pods = later;
+        }
+        Ok(())
+    }
+
+    /// Nobody is hurt on the word of an old cache: the Webinar itself, asked now, is as it was judged. Each pod's own
+    /// version is compared by the API server as it is written.
+    async fn still_so(&self) -> Result<(), Error> {
+        let what = || format!("look at Webinar {}/{}", self.owner.namespace, self.owner.name);
+        let found = call(what, self.api::<Webinar>().get_metadata_opt(&self.owner.name)).await?;
+        let same = found.is_some_and(|f| {
+            f.metadata.uid.as_ref() == Some(&self.owner.uid)
+                && f.metadata.generation == self.owner.generation
+                && f.metadata.deletion_timestamp.is_none()
+        });
+        same.then_some(()).ok_or_else(|| Error::Outdated {
+            what: format!("Webinar {}/{}", self.owner.namespace, self.owner.name),
+        })
+    }
+
     async fn create_pod(&self, pod: Pod) -> Result<(), Error> {
         if let Some(stored) = self.create(&self.api(), pod, Kind::Pod).await? {
             self.locked(|a| a.created.push(stored));
@@ -303,7 +367,7 @@ impl<'a> Writer<'a> {
 
     async fn patch_pod(&self, verb: &str, name: String, patch: JsonPatch) -> Result<(), Error> {
         let api: Api<Pod> = self.api();
-        let _turn = self.limiter.turn().await;
+        let _turn = self.limiter.turn(&self.claimant).await;
         let what = || format!("{verb} Pod {}/{name}", self.owner.namespace);
         let params = PatchParams {
             field_manager: Some(FIELD_MANAGER.to_owned()),
@@ -339,11 +403,11 @@ impl<'a> Writer<'a> {
     where
         K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
     {
-        let _turn = self.limiter.turn().await;
+        let _turn = self.limiter.turn(&self.claimant).await;
         let what = || format!("delete {} {}/{}", K::kind(&()), self.owner.namespace, object.name);
         let uid = Preconditions {
             uid: Some(object.uid.clone()),
-            resource_version: None,
+            resource_version: object.version.clone(),
         };
         let params = DeleteParams {
             preconditions: Some(uid),
@@ -372,29 +436,11 @@ impl<'a> Writer<'a> {
         self.locked(|a| a.setbacks.push(setback));
     }
 
-    fn locked(&self, f: impl FnOnce(&mut Applied)) {
+    fn locked<T>(&self, f: impl FnOnce(&mut Applied) -> T) -> T {
         f(&mut self
             .applied
             .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner));
-    }
-
-    /// What a refused create means, by reason, then causes, then message. `None`: try again soon.
-    fn refusal(&self, kind: &str, name: &str, status: &Status) -> Option<Setback> {
-        let said = status.message.as_str();
-        let (kind_of, wait) = match status.code {
-            403 if said.contains("exceeded quota:") => (SetbackKind::Quota, RETRY_QUOTA),
-            403 if said.contains(" is forbidden: User ") => (SetbackKind::Rejected, RETRY_FORBIDDEN),
-            500 if !said.contains("failed calling webhook") => return None,
-            400 | 403 | 422 | 500 => (SetbackKind::Rejected, RETRY_REJECTED),
-            _ => return None,
-        };
-        Some(Setback {
-            kind: kind_of,
-            object: format!("{kind} {name}"),
-            message: said.chars().take(300).collect(),
-            retry_at: self.now.saturating_add(wait).unwrap_or(self.now),
-        })
+            .unwrap_or_else(std::sync::PoisonError::into_inner))
     }
 }
 
