@@ -26,6 +26,9 @@ pub const FALLBACK_PARENTS: &str = "webinar-operator.io/fallback-parents";
 /// Annotation of a pod: when its drain began, RFC 3339.
 pub const DRAIN_START: &str = "webinar-operator.io/drain-start";
 
+/// Annotation of a pod that was declared lost: the slot that it had.
+pub const LOST_SLOT: &str = "webinar-operator.io/lost-slot";
+
 /// Annotation of a run's ControllerRevision: hash of its data, first 16 hex digits of SHA-256.
 pub const CONTENT_HASH: &str = "webinar-operator.io/content-hash";
 /// Annotation of a run's ControllerRevision: the accepted spec, as JSON.

@@ -96,7 +96,10 @@ fn pod(pod: &Pod) -> Option<plan::Pod> {
         name: pod.name_any(),
         uid: pod.uid()?,
         run: label(labels::RUN)?.parse().ok()?,
-        slot: label(labels::SLOT)?.parse().ok()?,
+        slot: label(labels::SLOT)
+            .or(annotation(labels::LOST_SLOT))?
+            .parse()
+            .ok()?,
         parent: label(labels::PARENT).and_then(parent),
         accepting: label(labels::ACCEPTING) == Some("true"),
         created,
@@ -104,6 +107,8 @@ fn pod(pod: &Pod) -> Option<plan::Pod> {
         ready: condition(pod, "Ready").is_some_and(|(is, _, _)| is),
         was_ready: was_ready(pod),
         ended: matches!(phase, Some("Succeeded" | "Failed")),
+        cut_off: cut_off(pod),
+        lost: label(labels::SLOT).is_none(),
         terminating: pod.metadata.deletion_timestamp.as_ref().map(|t| t.0),
         drain_started: annotation(labels::DRAIN_START).and_then(|t| t.parse().ok()),
         trouble: trouble(pod, created),
@@ -155,6 +160,13 @@ fn was_ready(pod: &Pod) -> bool {
         (Some(since), Some(began)) => is || since.0.duration_since(began.0) > SLACK,
         _ => true,
     }
+}
+
+/// The node's controller has set `Ready` to False over the kubelet's head: the containers were Ready when it was last
+/// heard of.
+fn cut_off(pod: &Pod) -> bool {
+    let is = |kind| condition(pod, kind).map(|(is, _, _)| is);
+    is("Ready") == Some(false) && is("ContainersReady") == Some(true)
 }
 
 fn trouble(pod: &Pod, created: Timestamp) -> Option<PodTrouble> {

@@ -117,7 +117,7 @@ fn more_would_help(view: &View<'_>) -> bool {
 }
 
 fn late(view: &View<'_>, pod: &Pod) -> bool {
-    !pod.ready && late_at(view, pod).is_some_and(|t| t <= view.input.now)
+    !pod.ready && !pod.cut_off && late_at(view, pod).is_some_and(|t| t <= view.input.now)
 }
 
 /// A relay beyond the planned slots.

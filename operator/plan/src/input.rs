@@ -343,6 +343,10 @@ pub struct Pod {
     pub was_ready: bool,
     /// It has Succeeded or Failed and will never run again.
     pub ended: bool,
+    /// It is not Ready although its containers are: its node doesn't answer.
+    pub cut_off: bool,
+    /// It was declared lost: it has left its slot and its entry point for good, whatever becomes of its node.
+    pub lost: bool,
     /// When it will be, or should have been, gone: its deletionTimestamp.
     pub terminating: Option<Timestamp>,
     /// When its drain began.

@@ -16,6 +16,7 @@ mod extra;
 mod figures;
 mod fleet;
 mod input;
+mod lost;
 mod output;
 mod phase;
 mod planner;

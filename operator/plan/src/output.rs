@@ -25,6 +25,8 @@ pub struct Plan {
     pub create: Vec<NewPod>,
     /// Pods to take out of their entry points.
     pub cordon: Vec<Drain>,
+    /// Pods to declare lost: out of their slots and entry points.
+    pub disown: Vec<Drain>,
     /// Pods whose drain is taken back.
     pub uncordon: Vec<Named>,
     /// Pods to delete, in this order.
@@ -65,7 +67,7 @@ pub struct NewPod {
     pub max_viewers: u32,
 }
 
-/// A pod to cordon.
+/// A pod to take out of its entry point, or of its slot as well.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Drain {
     /// Name.

@@ -236,6 +236,7 @@ impl Plan {
             fixtures: None,
             create: Vec::new(),
             cordon: Vec::new(),
+            disown: Vec::new(),
             uncordon: Vec::new(),
             delete: Vec::new(),
             status,

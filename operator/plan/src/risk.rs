@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use crate::fleet::Creation;
 use crate::input::{Pod, PodTrouble, SetbackKind};
+use crate::lost::disown;
 use crate::reason::Reason;
 use crate::slot::Role;
 use crate::time::{after, counted, grouped, is_are};
@@ -205,8 +206,18 @@ fn lost(view: &View<'_>) -> Option<Cause> {
             counted(n, "pod"),
             if n == 1 { "was" } else { "were" }
         ),
-        next: "Replacements are being created.".to_owned(),
+        next: if silent(view) {
+            "So many nodes at once don't answer that their pods are kept in their places: look at the nodes and at what connects them to the control plane."
+        } else {
+            "Replacements are being created."
+        }
+        .to_owned(),
     })
+}
+
+/// Pods are cut off and yet not declared lost.
+fn silent(view: &View<'_>) -> bool {
+    view.fleet.occupants().any(|p| p.cut_off) && disown(view).is_empty()
 }
 
 fn slow(view: &View<'_>) -> Option<Cause> {

@@ -10,6 +10,7 @@ use crate::extra::{ceiling, floor, raised, unneeded};
 use crate::figures::{fixtures, status};
 use crate::fleet::{Creation, create};
 use crate::input::{Class, Input, Memory};
+use crate::lost::{disown, given_up};
 use crate::output::{Named, Plan, Status};
 use crate::phase::Phase;
 use crate::planner::{finished, forgettable, next_start, not_allowed};
@@ -70,7 +71,8 @@ fn holding(view: &View<'_>, refusal: Option<&str>) -> Plan {
     // An ended pod serves nobody, and a younger twin that isn't Ready has served nobody yet.
     let unready_twins = view.fleet.surplus.iter().filter(|p| !p.was_ready);
     let delete = view.fleet.ended.iter().chain(unready_twins).copied();
-    let delete = delete.chain(unneeded(view)).map(removal).collect();
+    let delete = delete.chain(unneeded(view)).chain(given_up(view));
+    let delete = delete.map(removal).collect();
     // What a drain took out of its entry point is taken back in when the event goes on.
     let drained = view.fleet.occupants().filter(|p| p.drain_started.is_some());
     let uncordon = drained.map(|p| Named {
@@ -85,6 +87,7 @@ fn holding(view: &View<'_>, refusal: Option<&str>) -> Plan {
         forget: forgettable(view.input),
         fixtures: Some(fixtures(view)),
         create: pods,
+        disown: disown(view),
         uncordon,
         delete,
         alarm,

@@ -19,6 +19,8 @@ pub(crate) struct Fleet<'a> {
     pub(crate) surplus: Vec<&'a Pod>,
     /// Pods that ended by themselves and only wait to be removed.
     pub(crate) ended: Vec<&'a Pod>,
+    /// Pods that were declared lost and are still there.
+    pub(crate) lost: Vec<&'a Pod>,
     /// Pods that left their slot and can still be seen, oldest first.
     left: BTreeMap<Slot, Vec<&'a Pod>>,
     /// Names of all pods that can be seen, of other runs too.
@@ -34,6 +36,7 @@ impl<'a> Fleet<'a> {
             occupants: BTreeMap::new(),
             surplus: Vec::new(),
             ended: Vec::new(),
+            lost: Vec::new(),
             left: BTreeMap::new(),
             names: pods.iter().map(|p| p.name.as_str()).collect(),
             takes_back,
@@ -41,7 +44,10 @@ impl<'a> Fleet<'a> {
         let mut by_age: Vec<&Pod> = pods.iter().filter(|p| p.run == run).collect();
         by_age.sort_by_key(|p| (p.created, &p.name));
         for pod in by_age {
-            if pod.alive() {
+            if pod.alive() && pod.lost {
+                fleet.lost.push(pod);
+                fleet.left.entry(pod.slot).or_default().push(pod);
+            } else if pod.alive() {
                 match fleet.occupants.entry(pod.slot) {
                     Entry::Vacant(slot) => _ = slot.insert(pod),
                     Entry::Occupied(_) => fleet.surplus.push(pod),

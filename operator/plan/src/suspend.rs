@@ -23,6 +23,7 @@ pub(crate) fn idle(plan: Plan) -> Plan {
         fixtures: None,
         create: Vec::new(),
         cordon: Vec::new(),
+        disown: Vec::new(),
         uncordon: Vec::new(),
         delete: Vec::new(),
         ..plan

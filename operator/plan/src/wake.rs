@@ -7,6 +7,7 @@ use crate::conditions;
 use crate::extra::{floor, late_at};
 use crate::fleet::Creation;
 use crate::input::Alarm;
+use crate::lost;
 use crate::postpone::{kept_from, released_at};
 use crate::time::{after, before};
 use crate::view::{PATIENCE, View};
@@ -27,6 +28,7 @@ pub(crate) fn wake(view: &View<'_>, creation: &Creation, alarm: Option<&Alarm>) 
     let substitutes = unready().filter_map(|p| late_at(view, p));
     let patience = slow.chain(troubled).chain(substitutes);
     let retry = view.input.recent.setbacks.iter().map(|s| s.retry_at);
+    let lost = view.fleet.lost.iter().map(|p| lost::deadline(view, p));
     let refused = view.input.webinar.refused_since;
     // What is created later than this can't be expected by the start.
     let too_late = after(
@@ -44,6 +46,7 @@ pub(crate) fn wake(view: &View<'_>, creation: &Creation, alarm: Option<&Alarm>) 
         .chain(alarm.and_then(alarm::ends))
         .chain(too_late)
         .chain(patience)
+        .chain(lost)
         .chain(retry)
         .chain(refused.and_then(|since| conditions::refused_wake(Some(since), now)))
         .filter(|t| *t > now)

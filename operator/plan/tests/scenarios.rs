@@ -130,6 +130,13 @@ fn happen(world: &mut World, line: &str, cpus: u64) {
                 world.lose(Slot::new(first.role, index), false);
             }
         }
+        ["cut", "off", one] => world.cut_off(slot(one), true),
+        ["cut", "off", first, "to", last] | ["reconnect", first, "to", last] => {
+            let (first, last) = (slot(first), slot(last));
+            for index in first.index..=last.index {
+                world.cut_off(Slot::new(first.role, index), words[0] == "cut");
+            }
+        }
         ["hang", one] => _ = world.hung.insert(slot(one)),
         ["free", one] => _ = world.hung.remove(&slot(one)),
         ["edit", "tier", to] => {
@@ -235,11 +242,13 @@ impl Teller {
         let slot_of = |uid: &str| world.pods().find(|p| p.uid == uid).expect("a pod").slot;
         let create: Vec<Slot> = plan.create.iter().map(|p| p.slot).collect();
         let cordon: Vec<Slot> = plan.cordon.iter().map(|d| slot_of(&d.uid)).collect();
+        let disown: Vec<Slot> = plan.disown.iter().map(|d| slot_of(&d.uid)).collect();
         let delete: Vec<Slot> = plan.delete.iter().map(|r| r.slot).collect();
         let uncordon: Vec<Slot> = plan.uncordon.iter().map(|n| slot_of(&n.uid)).collect();
         let lists = [
             ("create", create),
             ("cordon", cordon),
+            ("declare lost", disown),
             ("un-cordon", uncordon),
             ("delete", delete),
         ];
@@ -406,6 +415,8 @@ stories! {
     next_run_after_a_new_start,
     next_start_while_draining,
     no_room_for_every_pod,
+    node_lost_while_live,
+    nodes_all_silent,
     nodes_come_late,
     operator_down_through_the_end,
     operator_down_through_the_ramp,

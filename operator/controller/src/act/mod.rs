@@ -119,6 +119,7 @@ impl<'a> Writer<'a> {
             budgets,
             pods,
             cordon,
+            disown,
             uncordon,
             delete,
             forget,
@@ -133,11 +134,15 @@ impl<'a> Writer<'a> {
         }
         let mut left = BATCH;
         self.create_pods(batch(pods, &mut left, self)).await?;
-        if !(cordon.is_empty() && delete.is_empty()) {
+        if !(cordon.is_empty() && disown.is_empty() && delete.is_empty()) {
             self.still_so().await?;
         }
         self.each(batch(cordon, &mut left, self), |(name, patch)| {
             self.patch_pod("cordon", name, patch)
+        })
+        .await?;
+        self.each(batch(disown, &mut left, self), |(name, patch)| {
+            self.patch_pod("declare lost", name, patch)
         })
         .await?;
         self.each(batch(uncordon, &mut left, self), |(name, patch)| {

@@ -31,6 +31,8 @@ pub(crate) struct Prepared {
     pub(crate) pods: Vec<Pod>,
     /// Pods to cordon.
     pub(crate) cordon: Vec<(String, Patch)>,
+    /// Pods to declare lost.
+    pub(crate) disown: Vec<(String, Patch)>,
     /// Pods to take back into their entry point.
     pub(crate) uncordon: Vec<(String, Patch)>,
     /// Pods to delete.
@@ -108,6 +110,7 @@ pub(crate) fn prepare(
             })
             .collect(),
         cordon: plan.cordon.iter().filter_map(|d| cordon(seen, d)).collect(),
+        disown: plan.disown.iter().filter_map(|d| disown(seen, d)).collect(),
         uncordon: plan.uncordon.iter().filter_map(|n| uncordon(seen, n)).collect(),
         ..Prepared::default()
     };
@@ -263,6 +266,26 @@ fn uncordon(seen: &Seen, named: &webinar_plan::Named) -> Option<(String, Patch)>
 /// Out of its entry point, with the moment on record.
 fn cordon(seen: &Seen, drain: &Drain) -> Option<(String, Patch)> {
     let pod = seen_pod(seen, &drain.uid)?;
+    Some((drain.name.clone(), Patch(cordoned(pod, drain))))
+}
+
+/// Out of its slot and its entry point: no Service selects it, even if its node comes back.
+fn disown(seen: &Seen, drain: &Drain) -> Option<(String, Patch)> {
+    let pod = seen_pod(seen, &drain.uid)?;
+    let slot = pod.labels().get(labels::SLOT)?;
+    let at = |kind: &str, key: &str| PointerBuf::from_tokens(["metadata", kind, key]);
+    let mut steps = cordoned(pod, drain);
+    steps.push(PatchOperation::Remove(RemoveOperation {
+        path: at("labels", labels::SLOT),
+    }));
+    steps.push(PatchOperation::Add(AddOperation {
+        path: at("annotations", labels::LOST_SLOT),
+        value: json!(slot),
+    }));
+    Some((drain.name.clone(), Patch(steps)))
+}
+
+fn cordoned(pod: &Pod, drain: &Drain) -> Vec<PatchOperation> {
     let at = |tokens: [&str; 3]| PointerBuf::from_tokens(tokens.iter().filter(|t| !t.is_empty()).copied());
     let mut steps = unchanged(pod);
     if pod.labels().contains_key(labels::ACCEPTING) {
@@ -280,5 +303,5 @@ fn cordon(seen: &Seen, drain: &Drain) -> Option<(String, Patch)> {
         path: at(["metadata", "annotations", labels::DRAIN_START]),
         value: json!(drain.started.to_string()),
     }));
-    Some((drain.name.clone(), Patch(steps)))
+    steps
 }

@@ -181,6 +181,11 @@ fn tell(
         out,
     )?;
     names(
+        "lost      pods",
+        plan.disown.iter().map(|d| d.name.clone()).collect(),
+        out,
+    )?;
+    names(
         "uncordon  pods",
         plan.uncordon.iter().map(|n| n.name.clone()).collect(),
         out,

@@ -25,6 +25,8 @@ pub(crate) enum Accident {
     Lose(Index, bool),
     /// A pod ends by itself.
     End(Index),
+    /// A pod's node answers no more, or again.
+    CutOff(Index, bool),
     /// A slot's pods don't become Ready.
     Hang(Index),
     /// The operator restarts.
@@ -48,6 +50,7 @@ pub(crate) fn losses() -> impl Strategy<Value = Accident> {
         3 => Just(Accident::Nothing),
         3 => (any::<Index>(), any::<bool>()).prop_map(|(i, b)| Accident::Lose(i, b)),
         1 => any::<Index>().prop_map(Accident::End),
+        2 => (any::<Index>(), any::<bool>()).prop_map(|(i, b)| Accident::CutOff(i, b)),
         1 => any::<Index>().prop_map(Accident::Hang),
         1 => Just(Accident::Restart),
         1 => proptest::option::of(0..20_u8).prop_map(Accident::Room),
@@ -92,6 +95,11 @@ pub(crate) fn happen(world: &mut World, accident: &Accident) {
         Accident::End(index) => {
             if let Some(slot) = some_slot(world, index) {
                 world.end(slot);
+            }
+        }
+        Accident::CutOff(index, is) => {
+            if let Some(slot) = some_slot(world, index) {
+                world.cut_off(slot, *is);
             }
         }
         Accident::Hang(index) => {

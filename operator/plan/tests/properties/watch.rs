@@ -94,7 +94,8 @@ impl Watch {
                 .drain_started
                 .is_some_and(|t| world.now >= t + SignedDuration::from_mins(10));
             let leaf = pod.slot.role == Role::Relay;
-            let fine = pod.ended || !pod.was_ready || (giving_back && (drained || !leaf));
+            let fine =
+                pod.ended || !pod.was_ready || (pod.lost && drained) || (giving_back && (drained || !leaf));
             assert!(fine, "deletes {} in {phase:?}", pod.name);
             if giving_back && !leaf {
                 let child = |p: &&webinar_plan::Pod| p.parent == Some(Parent::Mid(pod.slot.index));

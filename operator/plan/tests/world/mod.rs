@@ -201,7 +201,7 @@ impl World {
     /// Live pods by slot. Panics when two are in one.
     pub fn slots(&self) -> BTreeMap<Slot, &Pod> {
         let mut out = BTreeMap::new();
-        for pod in self.pods().filter(|p| p.alive()) {
+        for pod in self.pods().filter(|p| p.alive() && !p.lost) {
             let twin = out.insert(pod.slot, pod);
             assert!(twin.is_none(), "two live pods in {}", pod.slot);
         }
@@ -240,6 +240,8 @@ impl World {
                     ready: false,
                     was_ready: false,
                     ended: false,
+                    cut_off: false,
+                    lost: false,
                     terminating: None,
                     drain_started: None,
                     trouble: None,
@@ -251,6 +253,10 @@ impl World {
             let pod = self.by_uid(&drain.uid);
             pod.accepting = false;
             pod.drain_started = Some(drain.started);
+        }
+        for drain in &plan.disown {
+            let pod = self.by_uid(&drain.uid);
+            (pod.accepting, pod.lost, pod.drain_started) = (false, true, Some(drain.started));
         }
         for named in &plan.uncordon {
             let pod = self.by_uid(&named.uid);
@@ -308,6 +314,10 @@ impl World {
         let alive = self.bodies.iter_mut().filter(|b| b.pod.alive());
         for (position, body) in alive.enumerate() {
             let pod = &mut body.pod;
+            if pod.cut_off {
+                pod.ready = false;
+                continue;
+            }
             if pod.ready {
                 continue;
             }
@@ -360,6 +370,7 @@ impl World {
             let idle = plan.create.is_empty()
                 && plan.cordon.is_empty()
                 && plan.uncordon.is_empty()
+                && plan.disown.is_empty()
                 && plan.delete.is_empty();
             let stands = before == (self.memory.clone(), self.webinar.refused_since);
             if idle && stands {
@@ -410,6 +421,14 @@ impl World {
         let bodies = self.bodies.iter_mut();
         for body in bodies.filter(|b| b.pod.slot == slot && b.pod.alive()) {
             body.pod.terminating = Some(now + grace);
+        }
+    }
+
+    /// The node of the live pod in `slot` answers no more, or again.
+    pub fn cut_off(&mut self, slot: Slot, is: bool) {
+        let bodies = self.bodies.iter_mut();
+        for body in bodies.filter(|b| b.pod.slot == slot && b.pod.alive()) {
+            body.pod.cut_off = is && (body.pod.ready || body.pod.cut_off);
         }
     }
 
