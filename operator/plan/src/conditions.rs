@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::extra::{ceiling, floor};
 use crate::input::{Memory, SetbackKind};
+use crate::lost::silent;
 use crate::output::{Condition, ConditionType, Truth};
 use crate::phase::Phase;
 use crate::postpone::released_at;
@@ -313,6 +314,10 @@ fn armed(view: &View<'_>) -> String {
         0 => format!("Every seat is Ready{since} and held for the start at {start}."),
         _ if view.complete() => format!(
             "Every seat is Ready and held for the start at {start}. {}; the others are spares.",
+            view.pods_are_ready()
+        ),
+        _ if silent(view) => format!(
+            "{}. The nodes of the others don't answer; they are kept in their places for the start at {start}.",
             view.pods_are_ready()
         ),
         _ => format!(

@@ -52,3 +52,8 @@ pub(crate) fn given_up<'a>(view: &View<'a>) -> impl Iterator<Item = &'a Pod> {
         .collect::<Vec<_>>()
         .into_iter()
 }
+
+/// Pods are cut off and yet not declared lost.
+pub(crate) fn silent(view: &View<'_>) -> bool {
+    view.fleet.occupants().any(|p| p.cut_off) && disown(view).is_empty()
+}

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::fleet::Creation;
 use crate::input::{Pod, PodTrouble, SetbackKind};
-use crate::lost::disown;
+use crate::lost::silent;
 use crate::reason::Reason;
 use crate::slot::Role;
 use crate::time::{after, counted, grouped, is_are};
@@ -213,11 +213,6 @@ fn lost(view: &View<'_>) -> Option<Cause> {
         }
         .to_owned(),
     })
-}
-
-/// Pods are cut off and yet not declared lost.
-fn silent(view: &View<'_>) -> bool {
-    view.fleet.occupants().any(|p| p.cut_off) && disown(view).is_empty()
 }
 
 fn slow(view: &View<'_>) -> Option<Cause> {

@@ -14,3 +14,4 @@ mod scope;
 mod steered;
 mod support;
 mod t09_leader_failover;
+mod t17_node_zone_loss;

@@ -35,7 +35,8 @@ impl Fleet {
         let ours = ListParams::default().labels(&format!("{}={webinar}", labels::WEBINAR));
         let mut fleet = BTreeMap::new();
         for pod in pods.list(&ours).await? {
-            if pod.metadata.deletion_timestamp.is_some() {
+            let lost = pod.annotations().contains_key(labels::LOST_SLOT);
+            if lost || pod.metadata.deletion_timestamp.is_some() {
                 continue;
             }
             let slot = slot(&pod)?;

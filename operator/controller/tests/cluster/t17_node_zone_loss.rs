@@ -1,0 +1,192 @@
+//! 17 node-zone-loss: pods whose nodes no longer answer are replaced, and nobody is cut off before the time of a drain.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context as _, Result, ensure};
+use k8s_openapi::api::core::v1::{Node, Pod};
+use kube::api::{ListParams, Patch, PatchParams};
+use kube::{Api, ResourceExt};
+use serde_json::json;
+use webinar_api::{Phase, labels};
+use webinar_testbed::wait::eventually;
+
+use crate::support::assertions::{endpoints, pod_writes, verdict};
+use crate::support::manifests::{class, webinar};
+use crate::support::scene::{OPERATOR, SOON, Scene, Setting, story};
+use crate::support::world::{Counts, Fleet};
+
+const FLEET: Counts = [2, 3, 15];
+
+/// As `tiny`, with a start that is past and an end that is far.
+const STEADY: &str = "
+  templates: {sfu: media-sfu, relay: media-relay}
+  maxTier: 10k
+  sizing: {fanOut: 8}
+  ramp:
+    waveInterval: 1s
+    safetyPercent: 100
+    readyBefore: 0s
+    settle: {nodeStartup: 0s, imagePull: 0s, podStartup: 5s, upstream: 0s, loadBalancer: 0s}
+  live: {drainTimeout: 20s}
+";
+
+#[test]
+fn t17_a_lost_node_and_a_lost_zone_are_replaced() {
+    let setting = Setting {
+        nodes: 9,
+        ..Setting::default()
+    };
+    story(setting, async |scene| {
+        let before = armed(scene).await?;
+        for place in ["kubernetes.io/hostname", "topology.kubernetes.io/zone"] {
+            let lost = pods_of(scene, place, &before).await?;
+            println!("{place} of {} pods", lost.len());
+            replaced(scene, &lost).await?;
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn t17_when_every_node_is_silent_nothing_is_taken_away() {
+    let setting = Setting {
+        nodes: 9,
+        ..Setting::default()
+    };
+    story(setting, async |scene| {
+        let before = armed(scene).await?;
+        let moment = scene.mark().await?;
+        let all: BTreeSet<String> = before.names().into_values().collect();
+        cut_off(scene, &all).await?;
+        let told = scene
+            .until("events", "event", "short of seats", SOON, |s| {
+                verdict(s, "CapacityAtRisk").1 == "PodsLost"
+            })
+            .await?;
+        let (_, _, message) = verdict(&told, "CapacityAtRisk");
+        ensure!(message.contains("kept in their places"), "{message}");
+        let records = scene.since(moment).await?;
+        let changes: Vec<_> = records.by(OPERATOR).filter(|r| r.resource == "pods").collect();
+        ensure!(changes.is_empty(), "something was changed: {changes:?}");
+        let after = Fleet::of(scene, "events", "event").await?;
+        ensure!(after.uids() == before.uids(), "another fleet");
+        Ok(())
+    });
+}
+
+async fn armed(scene: &mut Scene) -> Result<Fleet> {
+    scene.namespace("events").await?;
+    scene.apply(&class("steady", STEADY)).await?;
+    scene.start_operator().await?;
+    scene
+        .apply(&webinar("events", "event", "tier: 10k, className: steady"))
+        .await?;
+    scene
+        .until("events", "event", "ready and on air", SOON, |s| {
+            verdict(s, "CapacityReady").0 == "True" && s.phase == Some(Phase::Live)
+        })
+        .await?;
+    Fleet::complete(scene, "events", "event", FLEET, SOON).await
+}
+
+/// The lost pods leave every entry point, get successors at once, and go when the time of a drain is over.
+async fn replaced(scene: &mut Scene, lost: &BTreeSet<String>) -> Result<()> {
+    let moment = scene.mark().await?;
+    let before = Fleet::of(scene, "events", "event").await?;
+    cut_off(scene, lost).await?;
+    let after = eventually("successors of the lost pods", SOON, async || {
+        let after = Fleet::complete(scene, "events", "event", FLEET, SOON).await?;
+        let old = after
+            .names()
+            .into_values()
+            .filter(|name| lost.contains(name))
+            .count();
+        ensure!(old == 0, "{old} are still in their slots");
+        Ok(after)
+    })
+    .await?;
+    let kept = |fleet: &Fleet| -> BTreeSet<String> {
+        fleet
+            .names()
+            .into_values()
+            .filter(|n| !lost.contains(n))
+            .collect()
+    };
+    ensure!(
+        kept(&after).is_superset(&kept(&before)),
+        "another pod was replaced too"
+    );
+
+    let pods: Api<Pod> = Api::namespaced(scene.control_plane.client(), "events");
+    for name in lost {
+        let pod = pods
+            .get(name)
+            .await
+            .context("a lost pod was not given its time")?;
+        ensure!(
+            !pod.labels().contains_key(labels::ACCEPTING) && !pod.labels().contains_key(labels::SLOT),
+            "{name} is still selected: {:?}",
+            pod.labels()
+        );
+        ensure!(pod.metadata.deletion_timestamp.is_none(), "{name} goes at once");
+    }
+    // One of them comes back: it stays out.
+    let back: BTreeSet<String> = lost.iter().take(1).cloned().collect();
+    ready(scene, &back, "True").await?;
+    let served: BTreeSet<String> = endpoints(scene, "events", "event-viewers-0")
+        .await?
+        .into_iter()
+        .filter_map(|e| e.target_ref?.name)
+        .collect();
+    ensure!(served.is_disjoint(lost), "viewers are led to a lost pod");
+
+    eventually("the end of the lost pods", SOON, async || {
+        let left = pods.list_metadata(&ListParams::default()).await?;
+        let left = left.items.iter().filter(|p| lost.contains(&p.name_any())).count();
+        ensure!(left == 0, "{left} are there");
+        Ok(())
+    })
+    .await?;
+    let records = scene.since(moment).await?;
+    let created = pod_writes(&records, "create", "events", "event").len();
+    ensure!(
+        created == lost.len(),
+        "{created} pods for {} lost ones",
+        lost.len()
+    );
+    let deleted = pod_writes(&records, "delete", "events", "event").len();
+    ensure!(deleted == lost.len(), "{deleted} of {} were deleted", lost.len());
+    Ok(())
+}
+
+/// Pods on nodes that share the label of the first relay's node.
+async fn pods_of(scene: &Scene, label: &str, fleet: &Fleet) -> Result<BTreeSet<String>> {
+    let nodes: Api<Node> = Api::all(scene.control_plane.client());
+    let nodes = nodes.list(&ListParams::default()).await?;
+    let place = |pod: &Pod| {
+        let name = pod.spec.as_ref()?.node_name.clone()?;
+        let node = nodes.iter().find(|n| n.name_any() == name)?;
+        node.labels().get(label).cloned()
+    };
+    // As they are now: some may have been replaced since.
+    let now = Fleet::of(scene, "events", "event").await?;
+    let first = now.0.values().last().context("no pods")?;
+    let lost = now.0.values().filter(|p| place(p) == place(first));
+    ensure!(now.0.len() == fleet.0.len(), "the fleet is not complete");
+    Ok(lost.map(ResourceExt::name_any).collect())
+}
+
+/// What the node controller does to pods of a node that it no longer hears of.
+async fn cut_off(scene: &Scene, pods: &BTreeSet<String>) -> Result<()> {
+    ready(scene, pods, "False").await
+}
+
+async fn ready(scene: &Scene, names: &BTreeSet<String>, is: &str) -> Result<()> {
+    let pods: Api<Pod> = Api::namespaced(scene.control_plane.client(), "events");
+    let patch = json!({"status": {"conditions": [{"type": "Ready", "status": is}]}});
+    for name in names {
+        pods.patch_status(name, &PatchParams::default(), &Patch::Strategic(&patch))
+            .await?;
+    }
+    Ok(())
+}
