@@ -10,24 +10,24 @@ use webinar_testbed::audit::{Offset, Record};
 use webinar_testbed::wait::eventually;
 
 use crate::support::manifests::{OPERATOR_NAMESPACE, webinar};
-use crate::support::replica::Replica;
+use crate::support::replica::{LONG, Replica, SHORT};
 use crate::support::scene::{SOON, Scene, Setting, in_seconds, story};
 use crate::support::world::{Counts, Fleet};
 
-/// As the replicas are told.
+/// What [`SHORT`] says.
 const LEASE: SignedDuration = SignedDuration::from_secs(3);
 
 /// Slow enough to be interrupted.
-const SLOW: &[&str] = &["--max-creates-per-second=6"];
+const SLOW: &[&str] = &["--max-creates-per-second=3"];
 
 const FLEET: Counts = [2, 3, 15];
 
 #[test]
 fn t09_a_frozen_leader_writes_nothing_when_it_comes_to() {
     story(Setting::default(), async |scene| {
-        let mut first = Replica::start(scene, "first", SLOW).await?;
+        let mut first = Replica::start(scene, "first", SHORT, SLOW).await?;
         leads(scene, "first").await?;
-        let second = Replica::start(scene, "second", &[]).await?;
+        let second = Replica::start(scene, "second", SHORT, &[]).await?;
         second.answers().await?;
 
         begin(scene, "frozen", 8).await?;
@@ -52,9 +52,9 @@ fn t09_a_frozen_leader_writes_nothing_when_it_comes_to() {
 #[test]
 fn t09_a_killed_leader_is_followed_within_its_lease() {
     story(Setting::default(), async |scene| {
-        let mut first = Replica::start(scene, "first", SLOW).await?;
+        let mut first = Replica::start(scene, "first", SHORT, SLOW).await?;
         leads(scene, "first").await?;
-        let second = Replica::start(scene, "second", &[]).await?;
+        let second = Replica::start(scene, "second", SHORT, &[]).await?;
         begin(scene, "killed", 8).await?;
         first.process.kill9()?;
         let killed = in_seconds(0);
@@ -64,8 +64,9 @@ fn t09_a_killed_leader_is_followed_within_its_lease() {
         // A whole second, because `killed` is one.
         let took = next.duration_since(killed);
         println!("next pod {} ms after the kill", took.as_millis());
+        // Far more than it takes, for slow machines; never is what this is about.
         ensure!(
-            took <= LEASE + SignedDuration::from_secs(2),
+            took <= LEASE * 4,
             "the next pod came {} ms after the kill",
             took.as_millis()
         );
@@ -76,9 +77,9 @@ fn t09_a_killed_leader_is_followed_within_its_lease() {
 #[test]
 fn t09_a_leader_that_is_told_to_stop_hands_over_at_once() {
     story(Setting::default(), async |scene| {
-        let mut first = Replica::start(scene, "first", SLOW).await?;
+        let mut first = Replica::start(scene, "first", LONG, SLOW).await?;
         leads(scene, "first").await?;
-        let second = Replica::start(scene, "second", &[]).await?;
+        let second = Replica::start(scene, "second", LONG, &[]).await?;
         begin(scene, "stopped", 8).await?;
         let told = in_seconds(0);
         let exit = first.process.process().terminate(SOON).await?;
@@ -91,8 +92,8 @@ fn t09_a_leader_that_is_told_to_stop_hands_over_at_once() {
             .time
             .duration_since(told);
         println!("next pod {} ms after the hand-over began", took.as_millis());
-        // Expiry alone would take the whole lease.
-        ensure!(took < LEASE, "{} ms", took.as_millis());
+        // Expiry alone would take the whole lease of a minute.
+        ensure!(took < LEASE * 10, "{} ms", took.as_millis());
         Ok(())
     });
 }

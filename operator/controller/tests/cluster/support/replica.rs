@@ -11,6 +11,15 @@ use webinar_testbed::{OperatorProcess, wait_http_ok};
 use super::manifests::OPERATOR_NAMESPACE;
 use super::scene::{SOON, Scene};
 
+/// Lease, renew deadline and retry period.
+pub(crate) type Leases = [&'static str; 3];
+
+/// A lease that expires within a test.
+pub(crate) const SHORT: Leases = ["3s", "2s", "500ms"];
+
+/// A lease that does not.
+pub(crate) const LONG: Leases = ["60s", "40s", "500ms"];
+
 /// One of them.
 pub(crate) struct Replica {
     pub(crate) process: OperatorProcess,
@@ -19,8 +28,8 @@ pub(crate) struct Replica {
 }
 
 impl Replica {
-    /// Starts one with short leases and waits until its caches are filled.
-    pub(crate) async fn start(scene: &Scene, name: &str, args: &[&str]) -> Result<Self> {
+    /// Starts one and waits until its caches are filled.
+    pub(crate) async fn start(scene: &Scene, name: &str, leases: Leases, args: &[&str]) -> Result<Self> {
         let mut rights = rbac::manifests(OPERATOR_NAMESPACE);
         rights.service_account.metadata.name = Some(name.to_owned());
         rights.cluster_role_binding.metadata.name = Some(name.to_owned());
@@ -49,17 +58,10 @@ impl Replica {
         .to_vec();
         all.extend(["--listen".to_owned(), listen.to_string()]);
         all.extend(["--kubeconfig".to_owned(), kubeconfig.display().to_string()]);
-        all.extend(
-            [
-                "--lease-duration",
-                "3s",
-                "--renew-deadline",
-                "2s",
-                "--retry-period",
-                "500ms",
-            ]
-            .map(str::to_owned),
-        );
+        let flags = ["--lease-duration", "--renew-deadline", "--retry-period"];
+        for (flag, time) in flags.into_iter().zip(leases) {
+            all.extend([flag, time].map(str::to_owned));
+        }
         all.extend(args.iter().map(|a| (*a).to_owned()));
         let log = scene.control_plane.work_dir().join(format!("{name}.log"));
         let binary = Path::new(env!("CARGO_BIN_EXE_webinar-operator"));
