@@ -6,7 +6,9 @@
 mod ending;
 mod interrupted;
 mod million;
+mod moved;
 mod outage;
+mod past;
 mod permissions;
 mod quiet;
 mod refusals;
