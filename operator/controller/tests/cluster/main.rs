@@ -7,6 +7,7 @@ mod ending;
 mod interrupted;
 mod million;
 mod moved;
+mod nodes;
 mod outage;
 mod past;
 mod permissions;

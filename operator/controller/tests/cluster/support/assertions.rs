@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
 use kube::api::ListParams;
 use kube::{Api, ResourceExt};
-use webinar_api::{WebinarStatus, labels};
+use webinar_api::{WebinarClass, WebinarStatus, labels};
 use webinar_plan::{Role, Slot};
 use webinar_testbed::audit::Records;
 use webinar_testbed::wait::eventually;
@@ -21,6 +21,17 @@ use super::world::{Fleet, env, slot_of_name};
 pub(crate) fn verdict<'a>(status: &'a WebinarStatus, kind: &str) -> (&'a str, &'a str, &'a str) {
     let found = status.conditions.iter().find(|c| c.type_ == kind);
     found.map_or(("", "", ""), |c| (&c.status, &c.reason, &c.message))
+}
+
+/// Seats that so many relays give, at the viewers per relay that the class tells. Of every 110 places ten are for
+/// viewers who are placed unevenly.
+pub(crate) async fn seats(scene: &Scene, class: &str, relays: usize) -> Result<u32> {
+    let classes: Api<WebinarClass> = Api::all(scene.control_plane.client());
+    let status = classes.get(class).await?.status.unwrap_or_default();
+    let viewers = status
+        .viewers_per_relay
+        .context("the class tells no viewers per relay")?;
+    Ok(u32::try_from(relays * usize::try_from(viewers)? * 100 / 110)?)
 }
 
 /// Two maps are alike; if not, says how many entries differ, and shows one.
@@ -220,42 +231,46 @@ pub(crate) async fn viewers(
         .of_role(Role::Relay)
         .map(|(_, pod)| pod.name_any())
         .collect();
-    eventually("the viewers Services to lead to every relay", ENDPOINTS, async || {
-        let services: Api<Service> = Api::namespaced(scene.control_plane.client(), namespace);
-        let ours = ListParams::default().labels(&format!("{}={webinar}", labels::WEBINAR));
-        let names: Vec<String> = services
-            .list(&ours)
-            .await?
-            .iter()
-            .map(ResourceExt::name_any)
-            .collect();
-        let names: Vec<&String> = names
-            .iter()
-            .filter(|n| n.starts_with(&format!("{webinar}-viewers-")))
-            .collect();
-        ensure!(names.len() == shards, "{names:?}");
-        let mut led_to = Vec::new();
-        let mut sizes = Vec::new();
-        for name in names {
-            let endpoints = endpoints(scene, namespace, name).await?;
-            let zones: BTreeSet<&String> = endpoints.iter().filter_map(|e| e.zone.as_ref()).collect();
-            ensure!(endpoints.len() <= 250, "{name} leads to {} pods", endpoints.len());
+    eventually(
+        "the viewers Services to lead to every relay",
+        ENDPOINTS,
+        async || {
+            let services: Api<Service> = Api::namespaced(scene.control_plane.client(), namespace);
+            let ours = ListParams::default().labels(&format!("{}={webinar}", labels::WEBINAR));
+            let names: Vec<String> = services
+                .list(&ours)
+                .await?
+                .iter()
+                .map(ResourceExt::name_any)
+                .collect();
+            let names: Vec<&String> = names
+                .iter()
+                .filter(|n| n.starts_with(&format!("{webinar}-viewers-")))
+                .collect();
+            ensure!(names.len() == shards, "{names:?}");
+            let mut led_to = Vec::new();
+            let mut sizes = Vec::new();
+            for name in names {
+                let endpoints = endpoints(scene, namespace, name).await?;
+                let zones: BTreeSet<&String> = endpoints.iter().filter_map(|e| e.zone.as_ref()).collect();
+                ensure!(endpoints.len() <= 250, "{name} leads to {} pods", endpoints.len());
+                ensure!(
+                    zones.len() == 3,
+                    "{name} leads to {} pods in {zones:?}",
+                    endpoints.len()
+                );
+                sizes.push(endpoints.len());
+                led_to.extend(endpoints.iter().map(target));
+            }
+            let all: BTreeSet<String> = led_to.iter().cloned().collect();
             ensure!(
-                zones.len() == 3,
-                "{name} leads to {} pods in {zones:?}",
-                endpoints.len()
+                all == relays && led_to.len() == relays.len(),
+                "{sizes:?} of {}",
+                relays.len()
             );
-            sizes.push(endpoints.len());
-            led_to.extend(endpoints.iter().map(target));
-        }
-        let all: BTreeSet<String> = led_to.iter().cloned().collect();
-        ensure!(
-            all == relays && led_to.len() == relays.len(),
-            "{sizes:?} of {}",
-            relays.len()
-        );
-        println!("viewers Services: {sizes:?}");
-        Ok(())
-    })
+            println!("viewers Services: {sizes:?}");
+            Ok(())
+        },
+    )
     .await
 }
