@@ -8,6 +8,7 @@ mod interrupted;
 mod million;
 mod moved;
 mod nodes;
+mod ordered;
 mod outage;
 mod past;
 mod permissions;
