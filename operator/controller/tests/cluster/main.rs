@@ -15,6 +15,7 @@ mod permissions;
 mod quiet;
 mod raised;
 mod refusals;
+mod replay;
 mod room;
 mod scope;
 mod steered;
