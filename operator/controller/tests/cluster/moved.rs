@@ -5,11 +5,12 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::apps::v1::ControllerRevision;
+use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, ResourceExt as _};
 use serde_json::json;
 use webinar_api::{Phase, WebinarStatus, labels};
 use webinar_plan::Role;
-use webinar_testbed::audit::Records;
+use webinar_testbed::audit::{Record, Records};
 use webinar_testbed::wait::eventually;
 
 use crate::ending::nothing_left;
@@ -97,7 +98,7 @@ async fn waited_for_the_new_ramp(scene: &Scene, records: &Records) -> Result<()>
         .schedule
         .context("no schedule")?;
     let ramp = schedule.ramp_time.context("no rampTime")?.0;
-    let remembered = |r: &&webinar_testbed::audit::Record| {
+    let remembered = |r: &&Record| {
         r.done() && r.verb == "patch" && r.resource == "controllerrevisions" && r.namespace == "near"
     };
     let edited = records
@@ -157,9 +158,7 @@ async fn by_a_day(scene: &Scene) -> Result<()> {
         .await?;
     ensure!(verdict(&status, "Ready").0 == "True", "{status:?}");
     let fleet = Fleet::complete(scene, "far", "talk", FLEET, SOON).await?;
-    let of_second = |pod: &k8s_openapi::api::core::v1::Pod| {
-        pod.labels().get(labels::RUN).map(String::as_str) == Some("2")
-    };
+    let of_second = |pod: &Pod| pod.labels().get(labels::RUN).map(String::as_str) == Some("2");
     let others = fleet.0.values().filter(|p| !of_second(p)).count();
     ensure!(others == 0, "{others} pods are not of the second run");
     Ok(())
@@ -227,37 +226,39 @@ async fn shortened(scene: &Scene, namespace: &str, overrun: &str) -> Result<(Tim
     Ok((edited, fleet))
 }
 
-/// The end is not before the edit.
-fn ends_after(status: &WebinarStatus, edited: Timestamp) -> Result<Timestamp> {
-    let end = status.schedule.as_ref().and_then(|s| s.end_time.as_ref());
-    let end = end.context("no endTime")?.0;
+/// Waits for this phase. Whenever one looks, the end is not before the edit. Returns the end.
+async fn reached(
+    scene: &Scene,
+    namespace: &str,
+    phase: Phase,
+    edited: Timestamp,
+) -> Result<(WebinarStatus, Timestamp)> {
+    let end = |s: &WebinarStatus| Some(s.schedule.as_ref()?.end_time.as_ref()?.0);
+    let early = |s: &WebinarStatus| end(s).is_some_and(|end| end < edited);
+    let what = format!("{phase:?}");
+    let status = scene
+        .until(namespace, "talk", &what, A_WHILE, |s| {
+            s.phase == Some(phase) || early(s)
+        })
+        .await?;
+    let end = end(&status).context("no endTime")?;
     println!("shortened at {edited}, the end is at {end}");
     ensure!(end >= edited, "the end is at {end}, before the edit at {edited}");
-    Ok(end)
+    Ok((status, end))
 }
 
 async fn over_at_once(scene: &Scene) -> Result<()> {
     let (edited, _) = shortened(scene, "strict", "0s").await?;
-    let status = scene
-        .until("strict", "talk", "Finished", A_WHILE, |s| {
-            s.phase == Some(Phase::Finished)
-        })
-        .await?;
-    ends_after(&status, edited)?;
+    reached(scene, "strict", Phase::Finished, edited).await?;
     nothing_left(scene, "strict").await
 }
 
 async fn over_when_they_leave(scene: &Scene) -> Result<Fleet> {
     let (edited, fleet) = shortened(scene, "lenient", "5m").await?;
-    let status = scene
-        .until("lenient", "talk", "in Overrun", SOON, |s| {
-            s.phase == Some(Phase::Overrun)
-        })
-        .await?;
+    let (status, end) = reached(scene, "lenient", Phase::Overrun, edited).await?;
     let (truth, reason, message) = verdict(&status, "Ready");
     println!("{message}");
     ensure!(truth == "True" && reason == "Overrun", "{status:?}");
-    let end = ends_after(&status, edited)?;
     let release = status
         .schedule
         .and_then(|s| s.release_time)

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::ensure;
-use webinar_testbed::wait::Stopwatch;
+use webinar_testbed::wait::{Stopwatch, eventually};
 
 use crate::support::assertions::{endpoints, verdict};
 use crate::support::manifests::{class, webinar};
@@ -45,7 +45,7 @@ fn a_room_without_a_start_is_ready_within_ten_seconds() {
         let warned = scene.events("events", "huddle", "TooLate").await?;
         ensure!(warned.is_empty(), "{warned:?}");
         for address in ["huddle-ingest", "huddle-viewers-0"] {
-            webinar_testbed::wait::eventually(address, SOON, async || {
+            eventually(address, SOON, async || {
                 let pods = endpoints(scene, "events", address).await?.len();
                 ensure!(pods == 1, "it leads to {pods} pods");
                 Ok(())
