@@ -125,8 +125,7 @@ async fn the_truth(scene: &Scene) -> Result<Fleet> {
     println!("{}", verdict(&status, "CapacityAtRisk").2);
     let told = status.capacity.context("no capacity")?.ready;
     ensure!(u32::try_from(told)? == there, "{told} seats, and not {there}");
-    let warned = scene.events("crowded", "keynote", "Unschedulable").await?;
-    ensure!(warned.len() == 1 && warned[0].type_ == "Warning", "{warned:?}");
+    told_once(scene, "Unschedulable", "Warning").await?;
     Ok(fleet)
 }
 
@@ -141,10 +140,14 @@ async fn recovered(scene: &Scene) -> Result<()> {
         verdict(&status, "CapacityAtRisk").0 == "False" && verdict(&status, "CapacityReady").1 == "AllReady",
         "{status:?}"
     );
-    eventually("an Event that says so", SOON, async || {
-        let told = scene.events("crowded", "keynote", "OnPlan").await?;
-        ensure!(told.len() == 1 && told[0].type_ == "Normal", "{told:?}");
-        println!("{}", told[0].note);
+    told_once(scene, "OnPlan", "Normal").await
+}
+
+async fn told_once(scene: &Scene, reason: &str, type_: &str) -> Result<()> {
+    eventually(&format!("an Event {reason}"), SOON, async || {
+        let told = scene.events("crowded", "keynote", reason).await?;
+        ensure!(told.len() == 1 && told[0].type_ == type_, "{told:?}");
+        println!("{type_} {reason}: {}", told[0].note);
         Ok(())
     })
     .await

@@ -26,8 +26,8 @@ fn a_past_event_is_told_of_once_however_often_it_is_applied() {
         scene.namespace("events").await?;
         let moment = scene.mark().await?;
         // One that was over when it was applied, and one that ends while nobody looks.
-        let (over, end) = (in_seconds(-7200), in_seconds(8));
-        let start = in_seconds(8 - 60);
+        let (over, end) = (in_seconds(-7200), in_seconds(14));
+        let start = in_seconds(14 - 60);
         let manifests = [
             webinar("events", "archived", &spec(&format!("startTime: '{over}'"))),
             webinar("events", "missed", &spec(&format!("startTime: '{start}'"))),

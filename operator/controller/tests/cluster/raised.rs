@@ -1,5 +1,7 @@
 //! More people are expected, and the start is too near: that is told at once, and until they can come.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result, ensure};
 use jiff::Timestamp;
 use serde_json::json;
@@ -24,6 +26,9 @@ const CAUTIOUS: &str = "
     settle: {nodeStartup: 0s, imagePull: 0s, podStartup: 150s, upstream: 0s, loadBalancer: 0s}
   live: {floorAfterStart: 0s, overrun: 0s, drainTimeout: 5s}
 ";
+
+/// A good word may wait as long as a bad one.
+const A_WHILE: Duration = Duration::from_secs(180);
 
 #[test]
 fn a_tier_raised_two_minutes_before_the_start_is_too_late_until_its_pods_are_ready() {
@@ -123,7 +128,7 @@ async fn too_late(scene: &Scene) -> Result<()> {
 
 async fn on_plan(scene: &Scene) -> Result<()> {
     let status = scene
-        .until("events", "talk", "full", SOON, |s| {
+        .until("events", "talk", "full", A_WHILE, |s| {
             verdict(s, "CapacityAtRisk").1 == "OnPlan" && verdict(s, "Ready").0 == "True"
         })
         .await?;

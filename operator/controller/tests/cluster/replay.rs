@@ -48,9 +48,10 @@ fn a_real_run_is_replayed_from_captures_of_all_its_phases() {
         scene.apply(&class("halves", HALVES)).await?;
         scene.start_operator().await?;
         let moment = scene.mark().await?;
-        // The ramp takes two waves and five seconds; the name has it begin no earlier than that.
-        let start = in_seconds(85 + 10);
-        let spec = format!("tier: 10k, className: halves, startTime: '{start}', duration: 30m");
+        // The ramp takes two waves and five seconds; for this name it begins no earlier than that.
+        let start = in_seconds(10 + 85 + 60);
+        let spec =
+            format!("tier: 10k, className: halves, startTime: '{start}', readyBefore: 60s, duration: 30m");
         scene.apply(&webinar("kept", "event", &spec)).await?;
 
         let scheduled = settled(scene, Phase::Scheduled, 0).await?;
