@@ -15,8 +15,12 @@ use crate::validate::find;
 /// Numbers alone are written at most this often.
 const QUIET: SignedDuration = SignedDuration::from_secs(15);
 
-/// Numbers alone are written when one has moved by this share of what is desired, percent.
+/// Numbers alone are written that soon when one has moved by this share of what is desired, percent.
 const MOVED_PERCENT: i64 = 10;
+
+/// Whatever else has changed is written at most this often: a fleet that stands still short of what is desired
+/// must not be spoken of as it was on its way there.
+const STALE: SignedDuration = SignedDuration::from_secs(30);
 
 /// Whether a status is worth a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,7 +152,7 @@ pub(crate) fn condition(
 /// Judges whether `new` is worth a write over `old`, last written at `written`.
 ///
 /// A phase, a run, a boundary or a verdict is written at once. Numbers and sentences wait for each other,
-/// and are complete once the fleet has settled.
+/// small steps longer than big ones and than a fleet that has settled.
 pub(crate) fn worth(
     old: Option<&WebinarStatus>,
     new: &WebinarStatus,
@@ -166,11 +170,9 @@ pub(crate) fn worth(
         .pools
         .iter()
         .all(|p| p.created == p.desired && p.ready == p.desired);
-    if !settled && !moved(old, new) {
-        return Worth::Nothing;
-    }
+    let wait = if settled || moved(old, new) { QUIET } else { STALE };
     match written
-        .and_then(|t| t.checked_add(QUIET).ok())
+        .and_then(|t| t.checked_add(wait).ok())
         .filter(|next| *next > now)
     {
         Some(next) => Worth::Later(next),
@@ -253,9 +255,33 @@ mod tests {
     }
 
     #[test]
-    fn small_steps_are_not_written() {
+    fn small_steps_are_written_twice_a_minute() {
+        let (old, new) = (status(50, 10), status(55, 19));
+        assert_eq!(worth(Some(&old), &new, Some(at(0)), at(20)), Worth::Later(at(30)));
+        assert_eq!(worth(Some(&old), &new, Some(at(0)), at(30)), Worth::Now);
+    }
+
+    #[test]
+    fn a_sentence_about_a_fleet_that_stands_still_does_not_stay_as_it_was() {
+        let said = |message: &str| {
+            let mut status = status(100, 50);
+            status.conditions = vec![Condition {
+                type_: "CapacityAtRisk".to_owned(),
+                status: "True".to_owned(),
+                reason: "Unschedulable".to_owned(),
+                message: message.to_owned(),
+                observed_generation: Some(1),
+                last_transition_time: Time(at(0)),
+            }];
+            status
+        };
+        let (old, new) = (
+            said("2 relays are unschedulable"),
+            said("50 relays are unschedulable"),
+        );
+        assert_eq!(worth(Some(&old), &new, Some(at(0)), at(1)), Worth::Later(at(30)));
         assert_eq!(
-            worth(Some(&status(50, 10)), &status(55, 19), None, at(60)),
+            worth(Some(&old), &old.clone(), Some(at(0)), at(99)),
             Worth::Nothing
         );
     }

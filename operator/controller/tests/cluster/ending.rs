@@ -73,6 +73,24 @@ pub(crate) async fn given_back(
         "{active} was deleted at {ended}, active as it was; the last delete was at {last}"
     );
 
+    nothing_left(scene, namespace).await?;
+    let status = scene.status(namespace, name).await?;
+    ensure!(
+        verdict(&status, "Ready").0 == "True" && verdict(&status, "Ready").1 == "Finished",
+        "{status:?}"
+    );
+    ensure!(verdict(&status, "CapacityReady").1 == "Released", "{status:?}");
+    let outcome = status.outcome.unwrap_or_default();
+    ensure!(
+        outcome.ready_time.is_some() && outcome.ready_lead_seconds.is_some(),
+        "{outcome:?}"
+    );
+    println!("outcome: {outcome:?}");
+    Ok(())
+}
+
+/// Waits until no pod, Service or budget is left.
+pub(crate) async fn nothing_left(scene: &Scene, namespace: &str) -> Result<()> {
     let client = scene.control_plane.client();
     let (pods, services, budgets): (Api<Pod>, Api<Service>, Api<PodDisruptionBudget>) = (
         Api::namespaced(client.clone(), namespace),
@@ -89,20 +107,7 @@ pub(crate) async fn given_back(
         ensure!(left == (0, 0, 0), "pods, Services, budgets: {left:?}");
         Ok(())
     })
-    .await?;
-    let status = scene.status(namespace, name).await?;
-    ensure!(
-        verdict(&status, "Ready").0 == "True" && verdict(&status, "Ready").1 == "Finished",
-        "{status:?}"
-    );
-    ensure!(verdict(&status, "CapacityReady").1 == "Released", "{status:?}");
-    let outcome = status.outcome.unwrap_or_default();
-    ensure!(
-        outcome.ready_time.is_some() && outcome.ready_lead_seconds.is_some(),
-        "{outcome:?}"
-    );
-    println!("outcome: {outcome:?}");
-    Ok(())
+    .await
 }
 
 /// The manifest of a finished event is applied again: nothing is written.

@@ -6,10 +6,17 @@
 mod ending;
 mod interrupted;
 mod million;
+mod moved;
+mod nodes;
+mod ordered;
 mod outage;
+mod past;
 mod permissions;
 mod quiet;
+mod raised;
 mod refusals;
+mod replay;
+mod room;
 mod scope;
 mod steered;
 mod support;

@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
 use kube::api::ListParams;
 use kube::{Api, ResourceExt};
-use webinar_api::{WebinarStatus, labels};
+use webinar_api::{WebinarClass, WebinarStatus, labels};
 use webinar_plan::{Role, Slot};
 use webinar_testbed::audit::Records;
 use webinar_testbed::wait::eventually;
@@ -21,6 +21,17 @@ use super::world::{Fleet, env, slot_of_name};
 pub(crate) fn verdict<'a>(status: &'a WebinarStatus, kind: &str) -> (&'a str, &'a str, &'a str) {
     let found = status.conditions.iter().find(|c| c.type_ == kind);
     found.map_or(("", "", ""), |c| (&c.status, &c.reason, &c.message))
+}
+
+/// Seats that so many relays give, at the viewers per relay that the class tells. Of every 110 places ten are for
+/// viewers who are placed unevenly.
+pub(crate) async fn seats(scene: &Scene, class: &str, relays: usize) -> Result<u32> {
+    let classes: Api<WebinarClass> = Api::all(scene.control_plane.client());
+    let status = classes.get(class).await?.status.unwrap_or_default();
+    let viewers = status
+        .viewers_per_relay
+        .context("the class tells no viewers per relay")?;
+    Ok(u32::try_from(relays * usize::try_from(viewers)? * 100 / 110)?)
 }
 
 /// Two maps are alike; if not, says how many entries differ, and shows one.

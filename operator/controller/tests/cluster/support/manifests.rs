@@ -28,6 +28,20 @@ pub(crate) const TINY: &str = "
   live: {floorAfterStart: 0s, overrun: 0s, drainTimeout: 5s}
 ";
 
+/// [`TINY`] in three waves, six seconds apart: 2 SFUs, 3 mids and 3 relays, then 8 relays, then 4.
+pub(crate) const STEPS: &str = "
+  templates: {sfu: media-sfu, relay: media-relay}
+  maxTier: 10k
+  sizing: {fanOut: 8}
+  ramp:
+    waveSize: 8
+    waveInterval: 6s
+    safetyPercent: 100
+    readyBefore: 0s
+    settle: {nodeStartup: 0s, imagePull: 0s, podStartup: 5s, upstream: 0s, loadBalancer: 0s}
+  live: {floorAfterStart: 0s, overrun: 0s, drainTimeout: 5s}
+";
+
 /// A class.
 pub(crate) fn class(name: &str, spec: &str) -> String {
     format!(
@@ -44,6 +58,11 @@ pub(crate) fn webinar(namespace: &str, name: &str, spec: &str) -> String {
 
 /// A PodTemplate whose simulated pods become Ready after a second. `resources` is in flow style.
 pub(crate) fn template(name: &str, resources: &str) -> String {
+    template_that_takes("1s", name, resources)
+}
+
+/// A PodTemplate whose simulated pods take that long to become Ready.
+pub(crate) fn template_that_takes(delay: &str, name: &str, resources: &str) -> String {
     format!(
         "
 apiVersion: v1
@@ -51,7 +70,7 @@ kind: PodTemplate
 metadata: {{name: {name}, namespace: {OPERATOR_NAMESPACE}}}
 template:
   metadata:
-    annotations: {{pod-ready.stage.kwok.x-k8s.io/delay: 1s}}
+    annotations: {{pod-ready.stage.kwok.x-k8s.io/delay: {delay}}}
   spec:
     containers:
     - name: media

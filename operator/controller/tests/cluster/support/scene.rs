@@ -8,8 +8,10 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::{DeleteParams, ListParams};
+use k8s_openapi::api::events::v1::Event;
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use kube::{Api, ResourceExt as _};
+use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use tokio::sync::{Mutex, MutexGuard};
 use webinar_api::{Webinar, WebinarStatus, crds};
@@ -100,6 +102,16 @@ async fn perform(scene: &mut Scene, play: impl AsyncFnOnce(&mut Scene) -> Result
         // While the scene exists, so that its logs are kept.
         panic!("{error:#}");
     }
+}
+
+/// What an Event says.
+#[derive(Debug)]
+pub(crate) struct Told {
+    /// `Normal` or `Warning`.
+    pub(crate) type_: String,
+    pub(crate) note: String,
+    /// How often it was said.
+    pub(crate) times: i32,
 }
 
 /// A control plane, and the operator's process while it runs.
@@ -303,6 +315,32 @@ impl Scene {
     /// Webinars of a namespace.
     pub(crate) fn webinars(&self, namespace: &str) -> Api<Webinar> {
         Api::namespaced(self.control_plane.client(), namespace)
+    }
+
+    /// Changes fields of a Webinar's spec, as a user does.
+    pub(crate) async fn edit(&self, namespace: &str, name: &str, spec: Value) -> Result<()> {
+        let patch = Patch::Merge(json!({ "spec": spec }));
+        self.webinars(namespace)
+            .patch(name, &PatchParams::default(), &patch)
+            .await?;
+        Ok(())
+    }
+
+    /// The Events about a Webinar that have this reason.
+    pub(crate) async fn events(&self, namespace: &str, name: &str, reason: &str) -> Result<Vec<Told>> {
+        let events: Api<Event> = Api::namespaced(self.control_plane.client(), namespace);
+        let about = |e: &Event| e.regarding.as_ref().and_then(|r| r.name.as_deref()) == Some(name);
+        Ok(events
+            .list(&ListParams::default())
+            .await?
+            .into_iter()
+            .filter(|e| about(e) && e.reason.as_deref() == Some(reason))
+            .map(|e| Told {
+                type_: e.type_.unwrap_or_default(),
+                note: e.note.unwrap_or_default(),
+                times: e.series.map_or(1, |s| s.count),
+            })
+            .collect())
     }
 
     /// The status of a Webinar.
