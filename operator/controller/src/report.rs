@@ -5,7 +5,7 @@ use kube::runtime::events::{Event, EventType, Recorder};
 use kube::{Api, Client, Resource as _};
 use serde_json::json;
 use webinar_api::{FIELD_MANAGER, Webinar, WebinarStatus};
-use webinar_plan::{ConditionType, Notice};
+use webinar_plan::{ConditionType, Notice, Reason};
 
 use crate::build::Owner;
 use crate::client::{DEADLINE, call};
@@ -86,6 +86,13 @@ pub(crate) async fn tell(
     }
 }
 
+/// What an Event says of seats at risk. It is kept as it was first said, so it has no number that grows.
+fn at_risk(reason: &str) -> String {
+    let known = Reason::ALL.iter().find(|r| r.as_str() == reason);
+    let meaning = known.map_or("Seats are at risk.", |r| r.meaning());
+    format!("{meaning} The condition CapacityAtRisk says how many seats are missing and what to do.")
+}
+
 fn news(
     old: Option<&WebinarStatus>,
     new: &WebinarStatus,
@@ -94,7 +101,8 @@ fn news(
     let mut out = Vec::new();
     let was = |kind: ConditionType| old.and_then(|s| find(&s.conditions, kind.as_str()));
     let is = |kind: ConditionType| find(&new.conditions, kind.as_str());
-    if let Some(ready) = is(ConditionType::Ready)
+    // Seats at risk are told of once, below.
+    if let Some(ready) = is(ConditionType::Ready).filter(|r| r.reason != Reason::CapacityAtRisk.as_str())
         && was(ConditionType::Ready).is_none_or(|w| w.reason != ready.reason)
     {
         let type_ = if ready.status == "False" {
@@ -109,12 +117,12 @@ fn news(
         let changed = before.is_some_and(|b| b != (risk.status.as_str(), risk.reason.as_str()));
         let first = before.is_none() && risk.status == "True";
         if changed || first {
-            let type_ = if risk.status == "True" {
-                EventType::Warning
+            if risk.status == "True" {
+                let note = at_risk(&risk.reason);
+                out.push((EventType::Warning, risk.reason.clone(), note));
             } else {
-                EventType::Normal
-            };
-            out.push((type_, risk.reason.clone(), risk.message.clone()));
+                out.push((EventType::Normal, risk.reason.clone(), risk.message.clone()));
+            }
         }
     }
     if let Some(notice) = notice {
@@ -125,4 +133,63 @@ fn news(
         ));
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+    use super::*;
+
+    fn status(verdicts: &[(&str, &str, &str, &str)]) -> WebinarStatus {
+        let conditions = verdicts.iter().map(|(kind, is, reason, message)| Condition {
+            type_: (*kind).to_owned(),
+            status: (*is).to_owned(),
+            reason: (*reason).to_owned(),
+            message: (*message).to_owned(),
+            observed_generation: None,
+            last_transition_time: Time(Timestamp::UNIX_EPOCH),
+        });
+        WebinarStatus {
+            conditions: conditions.collect(),
+            ..WebinarStatus::default()
+        }
+    }
+
+    #[test]
+    fn seats_at_risk_are_told_of_once_and_without_numbers_that_grow() {
+        let fine = status(&[
+            ("Ready", "True", "Ramping", "0 of 17 pods are Ready."),
+            (
+                "CapacityAtRisk",
+                "False",
+                "OnPlan",
+                "No seat is expected to be missing.",
+            ),
+        ]);
+        let short = status(&[
+            ("Ready", "False", "CapacityAtRisk", "29 relays are unschedulable."),
+            (
+                "CapacityAtRisk",
+                "True",
+                "Unschedulable",
+                "29 relays are unschedulable.",
+            ),
+        ]);
+        let told = news(Some(&fine), &short, None);
+        let [(type_, reason, note)] = &told[..] else {
+            panic!("{told:?}");
+        };
+        assert_eq!((type_, reason.as_str()), (&EventType::Warning, "Unschedulable"));
+        assert!(!note.contains(|c: char| c.is_ascii_digit()), "{note}");
+        assert!(news(Some(&short), &short, None).is_empty());
+
+        let told = news(Some(&short), &fine, None);
+        let reasons: Vec<_> = told.iter().map(|(t, r, _)| (t, r.as_str())).collect();
+        assert_eq!(
+            reasons,
+            [(&EventType::Normal, "Ramping"), (&EventType::Normal, "OnPlan")]
+        );
+    }
 }

@@ -9,7 +9,7 @@ use crate::reason::Reason;
 use crate::seats::{Fleet, Up, seats};
 use crate::slot::Role;
 use crate::tier::{Capacity, Counts};
-use crate::time::{after, clock, grouped};
+use crate::time::{after, clock, date_and_clock, grouped};
 use crate::timeline::Schedule;
 
 /// How long a pod may be later than expected, or in trouble, before it counts as missing.
@@ -112,9 +112,13 @@ impl View<'_> {
         after(self.waves.last(), self.settle())
     }
 
-    /// An instant near the event, for people.
+    /// An instant near the event, for people. Today is not near an event that was moved far away.
     pub(crate) fn clock(&self, t: Timestamp) -> String {
-        clock(t, self.schedule.start)
+        if self.memory.postponed_at.is_some() {
+            date_and_clock(t)
+        } else {
+            clock(t, self.schedule.start)
+        }
     }
 }
 
