@@ -22,6 +22,8 @@ pub(crate) struct Rule {
     pub(crate) ruling: Ruling,
     /// The pinned class when that run is over.
     pub(crate) last_class: Option<plan::Class>,
+    /// What the run under way would take differently today, as people call it.
+    pub(crate) superseded: Vec<&'static str>,
 }
 
 /// Who rules this Webinar now.
@@ -30,6 +32,7 @@ pub(crate) fn ruling(webinar: &Webinar, seen: &Seen) -> Rule {
         memory,
         ruling,
         last_class: None,
+        superseded: Vec::new(),
     };
     let Some(revision) = seen.revisions.first() else {
         return rule(None, today(webinar, &seen.platform));
@@ -50,15 +53,38 @@ pub(crate) fn ruling(webinar: &Webinar, seen: &Seen) -> Rule {
     };
     let pinned = memory::read_pinned(revision).map_err(unreadable).and_then(usable);
     if memory.active() {
-        return rule(
-            Some(memory),
-            pinned.map(|pinned| following(pinned, &seen.platform)),
-        );
+        let superseded = match &pinned {
+            Ok((pinned, _)) => superseded(pinned, webinar, &seen.platform),
+            Err(_) => Vec::new(),
+        };
+        let ruling = pinned.map(|pinned| following(pinned, &seen.platform));
+        return Rule {
+            superseded,
+            ..rule(Some(memory), ruling)
+        };
     }
     Rule {
         last_class: pinned.ok().map(|(_, class)| class),
         ..rule(Some(memory), today(webinar, &seen.platform))
     }
+}
+
+/// What has changed since `pinned`. A class that can't be taken today changes nothing.
+fn superseded(pinned: &Pinned, webinar: &Webinar, platform: &Platform) -> Vec<&'static str> {
+    let Ok((today, _)) = self::today(webinar, platform) else {
+        return Vec::new();
+    };
+    // What holds at once does not wait.
+    let mut class = pinned.class.clone();
+    class.live.drain_timeout = today.class.live.drain_timeout;
+    let changes = [
+        ("`className`", today.class_name != pinned.class_name),
+        ("the class", today.class != class),
+        ("the SFU's template", today.sfu != pinned.sfu),
+        ("the relays' template", today.relay != pinned.relay),
+    ];
+    let changed = changes.into_iter().filter(|(_, changed)| *changed);
+    changed.map(|(name, _)| name).collect()
 }
 
 /// A pinned class with what holds at once of its namesake today. One that was removed stays as it was.

@@ -29,6 +29,7 @@ pub(crate) fn validate(webinar: &Webinar, owner: &Owner, seen: &Seen, now: Times
         memory,
         ruling,
         last_class,
+        superseded,
     } = ruling(webinar, seen);
     let (class, pinned) = match ruling {
         Ok((pinned, class)) => (Ok(class), Some(pinned)),
@@ -52,6 +53,7 @@ pub(crate) fn validate(webinar: &Webinar, owner: &Owner, seen: &Seen, now: Times
         spec: convert::spec(&webinar.spec),
         orders: convert::orders(&webinar.spec),
         class,
+        superseded,
         last_class,
         memory,
         remembered_runs: seen

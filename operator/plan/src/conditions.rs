@@ -133,7 +133,7 @@ pub(crate) fn running(
     refused
         .into_iter()
         .chain(judged)
-        .chain([capacity_ready(view), at_risk(risk)])
+        .chain([capacity_ready(view), at_risk(risk), pending(view)])
         .collect()
 }
 
@@ -355,6 +355,45 @@ fn capacity_ready(view: &View<'_>) -> Condition {
     message.extend(parents(Role::Sfu, "SFU"));
     message.extend(parents(Role::Mid, "mid"));
     condition(kind, Truth::False, reason, message)
+}
+
+/// Edits that the run under way can't take, because they would restart media or take away what people may use.
+fn pending(view: &View<'_>) -> Condition {
+    let (asked, has) = (&view.input.spec, &view.memory.accepted.spec);
+    let edits = [
+        ("`tier`", asked.tier < has.tier),
+        ("`maxTier`", asked.max_tier < has.max_tier),
+        ("`panelists`", asked.panelists != has.panelists),
+        (
+            "`startTime`",
+            asked.start.is_some_and(|t| t != view.memory.accepted.start),
+        ),
+    ];
+    let edits = edits
+        .into_iter()
+        .filter(|(_, waits)| *waits)
+        .map(|(name, _)| name);
+    let waiting: Vec<&str> = edits.chain(view.input.superseded.iter().copied()).collect();
+    let kind = ConditionType::PendingChanges;
+    if waiting.is_empty() {
+        return condition(kind, Truth::False, Reason::None, "No edit waits.");
+    }
+    let verb = if waiting.len() == 1 { "waits" } else { "wait" };
+    let message = format!(
+        "{} {verb} for the next run: run {} goes on with what it has.",
+        listed(&waiting),
+        view.memory.run
+    );
+    condition(kind, Truth::True, Reason::LiveFreeze, message)
+}
+
+/// `a`, `a and b`, `a, b and c`.
+fn listed(names: &[&str]) -> String {
+    match names {
+        [] => String::new(),
+        [one] => (*one).to_owned(),
+        [most @ .., last] => format!("{} and {last}", most.join(", ")),
+    }
 }
 
 fn at_risk(risk: Option<Risk>) -> Condition {

@@ -23,6 +23,8 @@ pub struct Input {
     pub orders: Orders,
     /// What the platform allows: pinned while a run is under way, otherwise as it stands today.
     pub class: Result<Class, ClassFinding>,
+    /// What has changed of the class since the run under way pinned it, as people call it: `` `className` ``.
+    pub superseded: Vec<&'static str>,
     /// The class that ruled the latest run, once that is over.
     pub last_class: Option<Class>,
     /// The latest run's memory.

@@ -217,16 +217,19 @@ pub enum ConditionType {
     CapacityReady,
     /// Seats will be, or are, missing.
     CapacityAtRisk,
+    /// Edits wait for the next run.
+    PendingChanges,
     /// A person is needed.
     Stalled,
 }
 
 impl ConditionType {
     /// Every type.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::Ready,
         Self::CapacityReady,
         Self::CapacityAtRisk,
+        Self::PendingChanges,
         Self::Stalled,
     ];
 
@@ -236,6 +239,7 @@ impl ConditionType {
             Self::Ready => "Ready",
             Self::CapacityReady => "CapacityReady",
             Self::CapacityAtRisk => "CapacityAtRisk",
+            Self::PendingChanges => "PendingChanges",
             Self::Stalled => "Stalled",
         }
     }

@@ -86,6 +86,10 @@ reasons! {
     Missed,
     /// The overrun ends soon: capacity is given back then, whoever is watching.
     OverrunEnding,
+    /// Edits that would restart media wait for the next run.
+    LiveFreeze,
+    /// No edit waits.
+    None,
     /// The class's templates were found and can be used.
     Accepted,
     /// A PodTemplate that the class names is missing.

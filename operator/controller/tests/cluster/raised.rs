@@ -122,7 +122,10 @@ async fn too_late(scene: &Scene) -> Result<()> {
         ensure!(warned.len() == 1 && warned[0].type_ == "Warning", "{warned:?}");
         // The numbers are in the condition, where they are kept up to date.
         let numbers = warned[0].note.contains(|c: char| c.is_ascii_digit());
-        ensure!(warned[0].note.contains("CapacityAtRisk") && !numbers, "{warned:?}");
+        ensure!(
+            warned[0].note.contains("CapacityAtRisk") && !numbers,
+            "{warned:?}"
+        );
         Ok(())
     })
     .await

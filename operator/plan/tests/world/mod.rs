@@ -180,6 +180,12 @@ impl World {
                 }),
                 _ => self.class.clone(),
             },
+            superseded: match (&self.pinned, &self.class) {
+                (Some(pinned), Ok(today)) if active && pinned.clone().following(&today.live) != *today => {
+                    vec!["the class"]
+                }
+                _ => Vec::new(),
+            },
             last_class: self.pinned.clone().filter(|_| !active),
             memory: self.memory.clone(),
             remembered_runs: self.remembered.clone(),
