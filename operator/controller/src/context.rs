@@ -20,6 +20,7 @@ use crate::limiter::Limiter;
 use crate::metrics::Metrics;
 use crate::observe::{Caches, Seen};
 use crate::recent::Recollection;
+use crate::report;
 use crate::status::{self, Worth};
 
 /// Longest wait between two tries of a reconcile that fails.
@@ -38,20 +39,26 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    /// The Webinar, if it can be read and was stored.
-    pub(crate) fn readable<'a>(
+    /// The Webinar, if it can be read and was stored. One that can't be read is told of once for each version.
+    pub(crate) async fn readable<'a>(
         &self,
         guarded: &'a DeserializeGuard<Webinar>,
     ) -> Option<(&'a Webinar, Owner)> {
-        match &guarded.0 {
-            Ok(webinar) => Owner::of(webinar).map(|owner| (webinar, owner)),
-            Err(invalid) => {
-                let (name, namespace) = (guarded.name_any(), guarded.namespace().unwrap_or_default());
-                tracing::error!(namespace, name, error = %invalid.error, "this Webinar can't be read and is left alone");
-                self.metrics.failed("undecodable");
-                None
-            }
+        let invalid = match &guarded.0 {
+            Ok(webinar) => return Owner::of(webinar).map(|owner| (webinar, owner)),
+            Err(invalid) => invalid,
+        };
+        let (uid, version) = (guarded.uid()?, guarded.resource_version());
+        let news = self.recollection.with(&uid, |known| {
+            std::mem::replace(&mut known.unreadable, version.clone()) != version
+        });
+        if news {
+            let (name, namespace) = (guarded.name_any(), guarded.namespace().unwrap_or_default());
+            tracing::error!(namespace, name, error = %invalid.error, "this Webinar can't be read and is left alone");
+            self.metrics.failed("unreadable");
+            report::unreadable(&self.recorder, &invalid.metadata, &invalid.error).await;
         }
+        None
     }
 
     /// What belongs to the Webinar. `None` while the caches are older than our own last write.

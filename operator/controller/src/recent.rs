@@ -32,6 +32,8 @@ pub(crate) struct Known {
     pub(crate) told: Option<Subject>,
     /// How fast to create, and how patiently to try again.
     pub(crate) pace: Pace,
+    /// The version of the object that could not be read and was told of.
+    pub(crate) unreadable: Option<String>,
     /// When the status was last written.
     pub(crate) status_written: Option<Timestamp>,
     /// Reconciles that failed in a row.

@@ -27,7 +27,7 @@ pub(crate) async fn reconcile(
         // The beginning of a term makes everyone look again.
         return Ok(Action::await_change());
     }
-    let Some((webinar, owner)) = context.readable(&guarded) else {
+    let Some((webinar, owner)) = context.readable(&guarded).await else {
         return Ok(Action::await_change());
     };
     let Some(seen) = context.look(&owner) else {

@@ -1,6 +1,8 @@
 //! Says what was decided: the status, and Events about what changed in it.
 
+use k8s_openapi::api::core::v1::ObjectReference;
 use kube::api::{Patch, PatchParams};
+use kube::core::ObjectMeta;
 use kube::runtime::events::{Event, EventType, Recorder};
 use kube::{Api, Client, Resource as _};
 use serde_json::json;
@@ -70,19 +72,45 @@ pub(crate) async fn tell(
 ) {
     let reference = webinar.object_ref(&());
     for (type_, reason, note) in news(old, new, notice) {
-        let event = Event {
-            type_,
-            reason: reason.clone(),
-            note: Some(note.chars().take(NOTE_LIMIT).collect()),
-            action: "Plan".to_owned(),
-            secondary: None,
-        };
-        let sent = tokio::time::timeout(DEADLINE, recorder.publish(&event, &reference)).await;
-        match sent {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::debug!(%error, reason, "an Event was not written"),
-            Err(_) => tracing::debug!(reason, "an Event was not written in time"),
-        }
+        publish(recorder, &reference, type_, &reason, &note).await;
+    }
+}
+
+/// Tells of a Webinar that can't be read, by the metadata that can.
+pub(crate) async fn unreadable(recorder: &Recorder, metadata: &ObjectMeta, error: &str) {
+    let reference = ObjectReference {
+        api_version: Some(Webinar::api_version(&()).into_owned()),
+        kind: Some(Webinar::kind(&()).into_owned()),
+        name: metadata.name.clone(),
+        namespace: metadata.namespace.clone(),
+        uid: metadata.uid.clone(),
+        resource_version: metadata.resource_version.clone(),
+        ..ObjectReference::default()
+    };
+    let note = format!("{} {error}", Reason::Unreadable.meaning());
+    publish(
+        recorder,
+        &reference,
+        EventType::Warning,
+        Reason::Unreadable.as_str(),
+        &note,
+    )
+    .await;
+}
+
+async fn publish(recorder: &Recorder, about: &ObjectReference, type_: EventType, reason: &str, note: &str) {
+    let event = Event {
+        type_,
+        reason: reason.to_owned(),
+        note: Some(note.chars().take(NOTE_LIMIT).collect()),
+        action: "Plan".to_owned(),
+        secondary: None,
+    };
+    let sent = tokio::time::timeout(DEADLINE, recorder.publish(&event, about)).await;
+    match sent {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%error, reason, "an Event was not written"),
+        Err(_) => tracing::debug!(reason, "an Event was not written in time"),
     }
 }
 

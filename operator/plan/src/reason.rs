@@ -90,6 +90,8 @@ reasons! {
     LiveFreeze,
     /// No edit waits.
     None,
+    /// The object can't be read, by this version of the operator at least, and is left alone.
+    Unreadable,
     /// The class's templates were found and can be used.
     Accepted,
     /// A PodTemplate that the class names is missing.

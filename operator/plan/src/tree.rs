@@ -15,8 +15,8 @@ pub enum Parent {
 
 /// The two mids a relay falls back to when its own is gone.
 ///
-/// `child` is how many children mid `parent` had when this one was created: rotating by it spreads one
-/// mid's children over all the others. Two mids leave one fallback, a single mid none.
+/// `child` is how many children in lower slots mid `parent` has: rotating by it spreads one mid's children over all the
+/// others. Two mids leave one fallback, a single mid none.
 pub fn fallbacks(parent: u32, child: u32, mids: u32) -> Vec<u32> {
     let others = match mids {
         0 | 1 => return Vec::new(),
@@ -30,15 +30,19 @@ pub fn fallbacks(parent: u32, child: u32, mids: u32) -> Vec<u32> {
     out
 }
 
-/// Hands out parents, counting as it goes.
+/// Hands out parents, slot by slot.
 ///
-/// It knows the children each parent has today, takes the least loaded for each new relay (lowest slot
-/// on ties), and stops at the parents' hard limits. Nothing it has handed out is ever recomputed.
+/// A relay gets the mid that has the fewest children in lower slots (lowest mid on ties), so that a pass that was
+/// interrupted is completed with the very pods that it was about to create. No parent is led beyond its hard limit, nor
+/// beyond its fan-out while another one has room. Nothing that exists is ever moved.
 #[derive(Debug)]
-pub(crate) struct Tree {
+pub(crate) struct Tree<'a> {
     mids: Vec<Mid>,
+    /// Relays that stand in the tree and were not passed yet, highest slot first.
+    ahead: Vec<&'a Pod>,
     stage: u32,
     stage_max: u32,
+    mid_fan: u32,
     mid_max: u32,
     feeds_relays_directly: bool,
     zones: u32,
@@ -47,7 +51,10 @@ pub(crate) struct Tree {
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Mid {
+    /// All that are there or were handed out.
     children: u32,
+    /// Of those, the ones in slots that were passed.
+    passed: u32,
     /// It exists or was given its own place under the stage.
     placed: bool,
 }
@@ -55,9 +62,9 @@ struct Mid {
 /// A place in the tree: where to pull the stage from, and the mids to turn to when that is gone.
 pub(crate) type Place = (Option<Parent>, Vec<u32>);
 
-impl Tree {
+impl<'a> Tree<'a> {
     /// `mids` is how many mid slots are planned, `pods` those that stand in the tree today.
-    pub(crate) fn new<'a>(
+    pub(crate) fn new(
         capacity: &Capacity,
         shape: &Shape,
         mids: u32,
@@ -66,8 +73,10 @@ impl Tree {
     ) -> Self {
         let mut tree = Self {
             mids: vec![Mid::default(); mids as usize],
+            ahead: Vec::new(),
             stage: 0,
             stage_max: capacity.stage_max,
+            mid_fan: capacity.mid_fan,
             mid_max: capacity.mid_max,
             feeds_relays_directly: !shape.mids,
             zones: capacity.zones(),
@@ -88,11 +97,15 @@ impl Tree {
                     }
                 }
             }
+            if pod.slot.role == Role::Relay {
+                tree.ahead.push(pod);
+            }
         }
+        tree.ahead.sort_by_key(|pod| std::cmp::Reverse(pod.slot));
         tree
     }
 
-    /// A place for `slot`; nothing when every parent that could feed it is at its hard limit.
+    /// A place for `slot`, to be asked for in rising order; nothing when every parent that could feed it is at its hard limit.
     pub(crate) fn place(&mut self, slot: Slot) -> Option<Place> {
         match slot.role {
             Role::Sfu => Some((None, Vec::new())),
@@ -116,6 +129,7 @@ impl Tree {
     }
 
     fn under_mid(&mut self, relay: u32) -> Option<Place> {
+        self.pass(relay);
         let own_zone = |mid: u32| mid % self.zones == relay % self.zones;
         let home = if self.by_zone {
             self.least_loaded(own_zone)
@@ -125,20 +139,32 @@ impl Tree {
         let chosen = home.or_else(|| self.least_loaded(|_| true))?;
         let planned = self.mids.len() as u32;
         let mid = &mut self.mids[chosen as usize];
-        let place = (
-            Some(Parent::Mid(chosen)),
-            fallbacks(chosen, mid.children, planned),
-        );
+        let place = (Some(Parent::Mid(chosen)), fallbacks(chosen, mid.passed, planned));
         mid.children += 1;
+        mid.passed += 1;
         Some(place)
     }
 
+    /// Counts the relays below slot `relay`.
+    fn pass(&mut self, relay: u32) {
+        while let Some(pod) = self.ahead.pop_if(|pod| pod.slot.index < relay) {
+            if let Some(Parent::Mid(i)) = pod.parent
+                && let Some(mid) = self.mids.get_mut(i as usize)
+            {
+                mid.passed += 1;
+            }
+        }
+    }
+
     fn least_loaded(&self, wanted: impl Fn(u32) -> bool) -> Option<u32> {
-        (0..)
-            .zip(&self.mids)
-            .filter(|(i, mid)| wanted(*i) && mid.placed && mid.children < self.mid_max)
-            .min_by_key(|(i, mid)| (mid.children, *i))
-            .map(|(i, _)| i)
+        let below = |limit: u32| {
+            (0..)
+                .zip(&self.mids)
+                .filter(|(i, mid)| wanted(*i) && mid.placed && mid.children < limit)
+                .min_by_key(|(i, mid)| (mid.passed, *i))
+                .map(|(i, _)| i)
+        };
+        below(self.mid_fan).or_else(|| below(self.mid_max))
     }
 }
 

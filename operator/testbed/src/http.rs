@@ -16,7 +16,19 @@ pub async fn wait_http_ok(url: &str, deadline: Duration) -> Result<()> {
     eventually(&format!("200 from {url}"), deadline, async || get_ok(url).await).await
 }
 
+/// The answer to a GET of an `http://host:port/path` URL, with its headers, once it is 200.
+///
+/// # Errors
+/// When the deadline passes, with the last answer or failure.
+pub async fn http_get(url: &str, deadline: Duration) -> Result<String> {
+    eventually(&format!("200 from {url}"), deadline, async || get(url).await).await
+}
+
 pub(crate) async fn get_ok(url: &str) -> Result<()> {
+    get(url).await.map(|_| ())
+}
+
+async fn get(url: &str) -> Result<String> {
     let url: http::Uri = url.parse().with_context(|| format!("parsing {url:?}"))?;
     ensure!(url.scheme_str() == Some("http"), "{url} is not plain HTTP");
     let authority = url.authority().with_context(|| format!("{url} names no host"))?;
@@ -35,5 +47,5 @@ pub(crate) async fn get_ok(url: &str) -> Result<()> {
         "answered {:?}",
         answer.chars().take(500).collect::<String>()
     );
-    Ok(())
+    Ok(answer.into_owned())
 }

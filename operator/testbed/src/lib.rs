@@ -34,7 +34,7 @@ mod work_dir;
 
 pub use apply::apply_yaml;
 pub use control_plane::{ApiRate, ControlPlane, Options};
-pub use http::wait_http_ok;
+pub use http::{http_get, wait_http_ok};
 pub use kubeconfig::{client, write_kubeconfig};
 pub use nodes::NodeShape;
 pub use operator::{OperatorProcess, Usage, recorded_peak};

@@ -21,4 +21,8 @@ mod scope;
 mod steered;
 mod support;
 mod t09_leader_failover;
+mod t13_quiet;
+mod t14_poisoned_object;
 mod t17_node_zone_loss;
+mod t18_drain_pdb;
+mod t19_quota;

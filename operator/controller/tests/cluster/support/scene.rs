@@ -257,6 +257,11 @@ impl Scene {
         wait_http_ok(&format!("http://{}{path}", self.listen), Duration::from_secs(2)).await
     }
 
+    /// Where the operator serves `path`.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.listen)
+    }
+
     /// `kill -9`.
     pub(crate) fn kill_operator(&mut self) -> Result<()> {
         self.operator()?.kill9()?;

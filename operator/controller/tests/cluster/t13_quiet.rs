@@ -1,0 +1,74 @@
+//! 13 quiet: a thousand idle Webinars cost nothing but leases.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use kube::Api;
+use kube::api::ListParams;
+use webinar_api::{Phase, Webinar};
+use webinar_testbed::wait::eventually;
+
+use crate::support::manifests::webinar;
+use crate::support::scene::{OPERATOR, Setting, in_seconds, story};
+
+const IDLE: usize = 1_000;
+
+/// How long nothing must happen. Longer than a watch lives, so that each is renewed once.
+const WATCHED: Duration = Duration::from_secs(75);
+
+/// For a thousand creates and as many status writes.
+const A_WHILE: Duration = Duration::from_secs(240);
+
+#[test]
+fn t13_a_thousand_idle_webinars_are_not_written_to() {
+    let setting = Setting {
+        nodes: 0,
+        ..Setting::default()
+    };
+    story(setting, async |scene| {
+        scene.namespace("events").await?;
+        scene.start_operator().await?;
+        let start = in_seconds(30 * 24 * 3600);
+        let mut manifests = String::new();
+        for n in 0..IDLE {
+            let spec = format!("tier: 10k, className: tiny, startTime: '{start}'");
+            write!(
+                manifests,
+                "---\n{}\n",
+                webinar("events", &format!("idle-{n}"), &spec)
+            )?;
+        }
+        scene.apply(&manifests).await?;
+        let webinars: Api<Webinar> = Api::all(scene.control_plane.client());
+        eventually("everyone to be Scheduled", A_WHILE, async || {
+            let all = webinars.list(&ListParams::default()).await?;
+            let scheduled = all
+                .iter()
+                .filter(|w| w.status.as_ref().and_then(|s| s.phase) == Some(Phase::Scheduled))
+                .count();
+            ensure!(scheduled == IDLE, "{scheduled} of {}", all.items.len());
+            Ok(())
+        })
+        .await?;
+        // Events are written after the status.
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        let (moment, before) = (scene.mark().await?, scene.operator()?.usage()?);
+        tokio::time::sleep(WATCHED).await;
+        let records = scene.since(moment).await?;
+        let writes: Vec<_> = records.by(OPERATOR).collect();
+        ensure!(
+            writes.is_empty(),
+            "{} writes, such as {:?}",
+            writes.len(),
+            writes.first()
+        );
+        let after = scene.operator()?.usage()?;
+        println!(
+            "{IDLE} idle Webinars: 0 writes in {WATCHED:?}, {} MiB, {:.2} s of CPU",
+            after.rss >> 20,
+            after.cpu_seconds - before.cpu_seconds
+        );
+        Ok(())
+    });
+}
