@@ -8,6 +8,7 @@ mod interrupted;
 mod million;
 mod outage;
 mod permissions;
+mod proxied;
 mod quiet;
 mod refusals;
 mod scope;
