@@ -210,7 +210,8 @@ impl FaultProxy {
     /// Makes sure that nothing went wrong beyond the script.
     ///
     /// # Errors
-    /// When a bound was met: of events that are held, of connections, or of the time for an answer or a hook.
+    /// When a bound was met: of an event's length, of events that are held, of connections, or of the time for an answer
+    /// or a hook.
     pub fn check(&self) -> Result<()> {
         let problems = self.shared.log(|log| log.problems.clone());
         ensure!(problems.is_empty(), "the fault proxy: {}", problems.join("; "));

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, ensure};
 use bytes::{Bytes, BytesMut};
 use futures::{StreamExt as _, stream};
 use http_body_util::combinators::UnsyncBoxBody;
@@ -64,6 +64,12 @@ impl Watch {
         }
         let next = self.find_next().await;
         self.done |= !matches!(next, Some(Ok(_)));
+        if let Some(Err(error)) = &next
+            && (self.events.overflows() || self.held.overflows())
+        {
+            let problem = format!("{}: {error:#}", self.request);
+            self.ticket.shared.problem(problem);
+        }
         next
     }
 
@@ -91,7 +97,6 @@ impl Watch {
                         _ = self.ticket.mode.changed() => {}
                         event = self.events.next(), if self.held.end.is_none() => {
                             if let Err(error) = self.held.keep(event) {
-                                self.ticket.shared.problem(format!("{}: {error:#}", self.request));
                                 return Some(Err(error));
                             }
                         }
@@ -115,8 +120,8 @@ impl Held {
             Some(Ok(event)) => {
                 self.bytes += event.len();
                 self.events.push_back(event);
-                anyhow::ensure!(
-                    self.bytes <= MOST_HELD,
+                ensure!(
+                    !self.overflows(),
                     "{} events are held, more than {MOST_HELD} bytes",
                     self.events.len()
                 );
@@ -125,6 +130,10 @@ impl Held {
             None => self.end = Some(Ok(())),
         }
         Ok(())
+    }
+
+    fn overflows(&self) -> bool {
+        self.bytes > MOST_HELD
     }
 }
 
@@ -144,7 +153,7 @@ impl Events {
             if let Some(line) = self.line() {
                 return Some(Ok(line));
             }
-            if self.partial.len() > LONGEST_LINE {
+            if self.overflows() {
                 return Some(Err(anyhow!("an event of more than {LONGEST_LINE} bytes")));
             }
             match self.body.frame().await {
@@ -160,6 +169,10 @@ impl Events {
                 None => return Some(Ok(self.partial.split().freeze())),
             }
         }
+    }
+
+    fn overflows(&self) -> bool {
+        self.partial.len() > LONGEST_LINE
     }
 
     fn line(&mut self) -> Option<Bytes> {

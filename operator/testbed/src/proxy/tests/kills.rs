@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::Result;
 use http::Method;
+use tokio::sync::Barrier;
 
 use super::super::{Fault, Hook, Pattern, Rule};
 use super::stage::{A_WHILE, PODS, SOON, Stage};
@@ -31,16 +32,30 @@ async fn kill(fault: fn(Hook) -> Fault, seen: &[&str]) -> Result<()> {
         .await?;
     stage.create("a").await?;
     stage.create("b").await?;
-    let (killed, late, watched, story) =
-        futures::join!(stage.create("c"), stage.create("d"), stage.watch(), async {
-            let held = holds.next(SOON).await?;
-            assert_eq!(held.request.to_string(), "create pods events/c");
+    // Of the same process, and there when it ends.
+    let (mut link, other) = (Some(stage.connect().await?), Some(stage.connect().await?));
+    let held = Barrier::new(3);
+    let (killed, late, watched, story) = futures::join!(
+        stage.create("c"),
+        async {
+            held.wait().await;
+            stage.call_over(&mut link, Method::POST, PODS, "d").await
+        },
+        async {
+            held.wait().await;
+            stage.watch_over(other).await
+        },
+        async {
+            let request = holds.next(SOON).await?;
+            held.wait().await;
+            assert_eq!(request.request.to_string(), "create pods events/c");
             // Time for the others to pass, if they could.
             tokio::time::sleep(A_WHILE).await;
             let seen = stage.server.seen();
-            drop(held);
+            drop(request);
             anyhow::Ok(seen)
-        });
+        }
+    );
     killed.expect_err("killed");
     late.expect_err("killed, too");
     assert!(watched.is_err(), "killed, too");

@@ -128,11 +128,14 @@ async fn a_delay_comes_before_the_server() -> Result<()> {
     stage
         .proxy
         .script([pods(Fault::Delay(Duration::from_secs(3600)))]);
-    let (answered, ()) = futures::join!(stage.create("b"), async {
+    let (answered, delayed) = futures::join!(stage.create("b"), async {
+        stage.injected(2).await?;
         tokio::time::sleep(A_WHILE).await;
         assert_eq!(stage.server.seen().len(), 1);
         stage.proxy.lift();
+        anyhow::Ok(())
     });
+    delayed?;
     assert_eq!(answered?.status, 201);
     Ok(())
 }
@@ -141,19 +144,21 @@ async fn a_delay_comes_before_the_server() -> Result<()> {
 async fn what_hangs_arrives_when_lifted() -> Result<()> {
     let stage = Stage::set().await?;
     stage.proxy.script([pods(Fault::Hang)]);
-    let (created, listed, ()) = futures::join!(
+    let (created, watched, hung) = futures::join!(
         stage.create("a"),
         // A watch that hangs before its headers.
         stage.watch(),
         async {
+            stage.injected(2).await?;
             tokio::time::sleep(A_WHILE).await;
-            assert_eq!(stage.proxy.injected().len(), 2);
             assert_eq!(stage.server.seen(), [""; 0]);
             stage.proxy.lift();
+            anyhow::Ok(())
         }
     );
+    hung?;
     assert_eq!(created?.status, 201);
-    listed?;
+    watched?;
     Ok(())
 }
 
@@ -161,13 +166,19 @@ async fn what_hangs_arrives_when_lifted() -> Result<()> {
 async fn what_is_applied_before_it_hangs_is_never_answered() -> Result<()> {
     let stage = Stage::set().await?;
     stage.proxy.script([pods(Fault::ApplyThenHang)]);
-    let (created, ()) = futures::join!(stage.create("a"), async {
-        tokio::time::sleep(A_WHILE).await;
-        assert_eq!(stage.server.seen(), [format!("POST {PODS} a")]);
-        stage.proxy.lift();
-    });
-    created.expect_err("no answer");
-    Ok(())
+    let applied = [format!("POST {PODS} a")];
+    let mut creating = Box::pin(stage.create("a"));
+    tokio::select! {
+        answered = &mut creating => panic!("{answered:?}"),
+        outcome = async {
+            stage.seen(&applied).await?;
+            tokio::time::sleep(A_WHILE).await;
+            anyhow::Ok(())
+        } => outcome?,
+    }
+    stage.proxy.lift();
+    creating.await.expect_err("no answer");
+    stage.seen(&applied).await
 }
 
 #[tokio::test]

@@ -149,7 +149,10 @@ impl Stage {
 
     /// Opens a watch. The server has it, too, when its headers are here.
     pub(super) async fn watch(&self) -> Result<Watched> {
-        let mut link = Some(self.connect().await?);
+        self.watch_over(Some(self.connect().await?)).await
+    }
+
+    pub(super) async fn watch_over(&self, mut link: Option<Link>) -> Result<Watched> {
         let body = self.send(&mut link, Method::GET, WATCH, "").await?.into_body();
         Ok(Watched { body, _link: link })
     }
@@ -159,6 +162,16 @@ impl Stage {
         eventually("connections to the server", SOON, async || {
             let open = self.server.open.load(Ordering::SeqCst);
             ensure!(open == count, "{open} and not {count}");
+            Ok(())
+        })
+        .await
+    }
+
+    /// Waits until the server has seen these requests, and no others.
+    pub(super) async fn seen(&self, requests: &[String]) -> Result<()> {
+        eventually("requests at the server", SOON, async || {
+            let seen = self.server.seen();
+            ensure!(seen == requests, "{seen:?}");
             Ok(())
         })
         .await
@@ -184,9 +197,14 @@ impl Server {
     /// Says something to all watchers, in two pieces.
     pub(super) fn say(&self, event: &str) {
         let (half, rest) = event.split_at(event.len() / 2);
-        for piece in [half.to_owned(), format!("{rest}\n")] {
-            self.events.send(Bytes::from(piece)).expect("a watcher");
-        }
+        self.say_unfinished(half);
+        self.say_unfinished(&format!("{rest}\n"));
+    }
+
+    /// Says a part of an event.
+    pub(super) fn say_unfinished(&self, piece: &str) {
+        let piece = Bytes::from(piece.to_owned());
+        self.events.send(piece).expect("a watcher");
     }
 }
 

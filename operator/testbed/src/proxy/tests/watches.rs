@@ -104,6 +104,20 @@ async fn too_much_is_not_held() -> Result<()> {
 }
 
 #[tokio::test]
+async fn too_long_an_event_is_no_event() -> Result<()> {
+    let stage = Stage::set().await?;
+    let mut watch = stage.watch().await?;
+    for _ in 0..2 {
+        stage.server.say_unfinished(&"x".repeat(9 * 1024 * 1024));
+    }
+    watch.next().await.expect_err("broken");
+    let error = format!("{:#}", stage.proxy.check().expect_err("told"));
+    let wanted = "watch pods events/: an event of more than 16777216 bytes";
+    assert!(error.contains(wanted), "{error}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_watch_is_closed_in_order() -> Result<()> {
     let (stage, mut open, mut new) = with(Fault::CloseWatch).await?;
     for watch in [&mut open, &mut new] {
