@@ -81,6 +81,10 @@ impl Layout {
         self.dir.join(CA_CERT)
     }
 
+    pub(crate) fn certificate(&self) -> (PathBuf, PathBuf) {
+        (self.dir.join(SERVER_CERT), self.dir.join(SERVER_KEY))
+    }
+
     pub(crate) fn audit_log(&self) -> PathBuf {
         self.dir.join("audit.log")
     }

@@ -178,6 +178,11 @@ impl ControlPlane {
         self.layout.ca()
     }
 
+    /// The certificate that the API server shows, and its key: PEM files. It is valid for all of loopback.
+    pub(crate) fn certificate(&self) -> (PathBuf, PathBuf) {
+        self.layout.certificate()
+    }
+
     /// The directory of logs (`<program>.log`) and data. Tests may put files of their own there.
     pub fn work_dir(&self) -> &Path {
         self.dir.path()

@@ -28,6 +28,7 @@ mod nodes;
 mod operator;
 mod ports;
 pub mod process;
+pub mod proxy;
 pub mod tools;
 pub mod wait;
 mod work_dir;

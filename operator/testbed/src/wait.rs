@@ -1,9 +1,10 @@
-//! Waiting with a deadline, and measuring how long something took.
+//! Waiting with a deadline, and measuring how long something took; the only place where the testbed reads a clock.
 
 use std::fmt;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
+use jiff::Timestamp;
 use tokio::time::Instant;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
@@ -67,7 +68,13 @@ pub async fn within<T>(what: &str, deadline: Duration, future: impl Future<Outpu
         .with_context(|| what.to_owned())
 }
 
-/// Measures real time, for reports; the only place where the testbed reads a clock.
+/// The time of day, for records that are compared with those of other processes.
+#[allow(clippy::disallowed_methods, reason = "real processes follow the real time")]
+pub(crate) fn wall_clock() -> Timestamp {
+    Timestamp::now()
+}
+
+/// Measures real time, for reports.
 #[derive(Debug, Clone, Copy)]
 pub struct Stopwatch(Instant);
 

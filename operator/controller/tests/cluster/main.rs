@@ -12,6 +12,7 @@ mod ordered;
 mod outage;
 mod past;
 mod permissions;
+mod proxied;
 mod quiet;
 mod raised;
 mod refusals;

@@ -17,6 +17,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use webinar_api::{Webinar, WebinarStatus, crds};
 use webinar_operator::rbac;
 use webinar_testbed::audit::{Offset, Record, Records};
+use webinar_testbed::proxy::FaultProxy;
 use webinar_testbed::tools::Tool;
 use webinar_testbed::wait::{Stopwatch, eventually};
 use webinar_testbed::{ControlPlane, NodeShape, OperatorProcess, Options, wait_http_ok};
@@ -50,6 +51,8 @@ pub(crate) struct Setting {
     pub(crate) prepared: bool,
     /// More arguments for the operator.
     pub(crate) operator_args: Vec<String>,
+    /// A fault proxy stands between the operator and the API server.
+    pub(crate) proxied: bool,
 }
 
 impl Default for Setting {
@@ -59,6 +62,7 @@ impl Default for Setting {
             admission_plugins: Vec::new(),
             prepared: true,
             operator_args: Vec::new(),
+            proxied: false,
         }
     }
 }
@@ -120,6 +124,7 @@ pub(crate) struct Scene {
     operator: Option<OperatorProcess>,
     operator_args: Vec<String>,
     kubeconfig: PathBuf,
+    proxy: Option<FaultProxy>,
     listen: SocketAddr,
     barriers: u32,
     /// The operator is refused what it may do, for a moment and as part of the story.
@@ -146,14 +151,20 @@ impl Scene {
         control_plane
             .apply_yaml(&(namespace + &rbac::manifests(OPERATOR_NAMESPACE).yaml()?))
             .await?;
-        let kubeconfig = control_plane
+        let mut kubeconfig = control_plane
             .service_account_kubeconfig(OPERATOR_NAMESPACE, rbac::NAME)
             .await?;
+        let mut proxy = None;
+        if setting.proxied {
+            let proxy = proxy.insert(FaultProxy::start(&control_plane).await?);
+            kubeconfig = proxy.kubeconfig(&kubeconfig)?;
+        }
         let scene = Self {
             control_plane,
             operator: None,
             operator_args: setting.operator_args,
             kubeconfig,
+            proxy,
             listen: TcpListener::bind("127.0.0.1:0")?.local_addr()?,
             barriers: 0,
             refusing: false,
@@ -244,6 +255,11 @@ impl Scene {
     /// The operator's process.
     pub(crate) fn operator(&mut self) -> Result<&mut OperatorProcess> {
         self.operator.as_mut().context("the operator was not started")
+    }
+
+    /// What stands between the operator and the API server.
+    pub(crate) fn proxy(&self) -> Result<&FaultProxy> {
+        self.proxy.as_ref().context("the scene has no proxy")
     }
 
     /// Waits for 200 from `/readyz`.
@@ -414,8 +430,12 @@ impl Scene {
         self.control_plane.audit().since(moment)
     }
 
-    /// What holds for every story: nothing was forbidden, and the operator did not panic.
+    /// What holds for every story: nothing was forbidden, the operator did not panic, and nothing went wrong beyond the
+    /// script.
     async fn check_conduct(&mut self) -> Result<()> {
+        if let Some(proxy) = &self.proxy {
+            proxy.check()?;
+        }
         let records = self.since(Offset::default()).await?;
         let forbidden: Vec<&Record> = records.by(OPERATOR).filter(|r| r.code == 403).collect();
         ensure!(
