@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::ensure;
 use kube::Api;
 use kube::api::ListParams;
 use webinar_api::{Phase, Webinar};
