@@ -21,6 +21,7 @@ mod room;
 mod scope;
 mod steered;
 mod support;
+mod t01_crash_each_write;
 mod t09_leader_failover;
 mod t13_quiet;
 mod t14_poisoned_object;

@@ -2,6 +2,7 @@
 
 pub(crate) mod assertions;
 pub(crate) mod manifests;
+pub(crate) mod oracle;
 pub(crate) mod random;
 pub(crate) mod replica;
 pub(crate) mod scene;
