@@ -21,6 +21,7 @@ mod room;
 mod scope;
 mod steered;
 mod support;
+mod t08_watch_loss;
 mod t09_leader_failover;
 mod t13_quiet;
 mod t14_poisoned_object;
