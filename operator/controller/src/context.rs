@@ -8,6 +8,7 @@ use kube::core::DeserializeGuard;
 use kube::runtime::controller::Action;
 use kube::runtime::events::Recorder;
 use kube::{Client, ResourceExt as _};
+use tokio::time::Instant;
 use webinar_api::{Webinar, WebinarStatus};
 use webinar_plan::{Input, Plan, Recent};
 
@@ -59,6 +60,14 @@ impl Context {
             report::unreadable(&self.recorder, &invalid.metadata, &invalid.error).await;
         }
         None
+    }
+
+    /// How much longer the API server wants to be left alone: it is overloaded. What watches tell meanwhile makes a pass
+    /// no more urgent.
+    pub(crate) fn left_alone(&self, owner: &Owner) -> Option<Duration> {
+        let until = self.recollection.with(&owner.uid, |known| known.alone_until)?;
+        let left = until.saturating_duration_since(Instant::now());
+        (!left.is_zero()).then_some(left)
     }
 
     /// What belongs to the Webinar. `None` while the caches are older than our own last write.
@@ -163,11 +172,14 @@ impl Context {
 /// Later each time, so that an object that keeps failing leaves room for the others.
 pub(crate) fn try_again(uid: Option<&str>, error: &Error, context: &Context) -> Action {
     context.metrics.failed(error.kind());
+    let asked = error.retry_after().min(MAX_BACKOFF);
     let failures = context.recollection.with(uid.unwrap_or_default(), |known| {
         known.failures = known.failures.saturating_add(1);
+        if !asked.is_zero() {
+            known.alone_until = Some(Instant::now() + asked);
+        }
         known.failures
     });
     let wait = Duration::from_millis(500).saturating_mul(1 << failures.min(7));
-    // An API server that is overloaded says when it wants to be asked again.
-    Action::requeue(wait.max(error.retry_after()).min(MAX_BACKOFF))
+    Action::requeue(wait.max(asked).min(MAX_BACKOFF))
 }

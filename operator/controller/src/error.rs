@@ -50,10 +50,18 @@ impl Error {
         }
     }
 
-    /// How long the API server wants to be left alone.
+    /// How long the API server wants to be left alone. One that has too many requests says so in plain text; how long is
+    /// then only in a header, which the client does not show.
     pub(crate) fn retry_after(&self) -> Duration {
-        let details = self.answer().and_then(|s| s.details.as_ref());
-        Duration::from_secs(details.map_or(0, |d| u64::from(d.retry_after_seconds)))
+        let Some(status) = self.answer() else {
+            return Duration::ZERO;
+        };
+        let least = u64::from(status.code == 429);
+        let told = status
+            .details
+            .as_ref()
+            .map_or(0, |d| u64::from(d.retry_after_seconds));
+        Duration::from_secs(told.max(least))
     }
 
     /// The API server's answer, if there was one.
@@ -65,5 +73,32 @@ impl Error {
             },
             Self::Deadline { .. } | Self::Outdated { .. } | Self::Json { .. } => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::core::Status;
+
+    use super::*;
+
+    #[test]
+    fn an_overloaded_api_server_is_left_alone_even_if_it_does_not_say_for_how_long() {
+        let answer = |code, json: &str| {
+            let status: Status = serde_json::from_str(json).unwrap();
+            let source = Box::new(kube::Error::Api(Box::new(status.with_code(code))));
+            Error::Api {
+                what: "create a pod".to_owned(),
+                source,
+            }
+            .retry_after()
+            .as_secs()
+        };
+        let told = r#"{"status": "Failure", "details": {"retryAfterSeconds": 12}}"#;
+        let plain = r#"{"status": "Failure", "message": "Too many requests, please try again later."}"#;
+        assert_eq!(answer(429, told), 12);
+        assert_eq!(answer(503, told), 12);
+        assert_eq!(answer(429, plain), 1);
+        assert_eq!(answer(503, plain), 0);
     }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
+use tokio::time::Instant;
 use webinar_plan::{Alarm, Pod, Recent, Setback, Slot, Subject};
 
 use crate::act::Pace;
@@ -38,6 +39,8 @@ pub(crate) struct Known {
     pub(crate) status_written: Option<Timestamp>,
     /// Reconciles that failed in a row.
     pub(crate) failures: u32,
+    /// Until when the API server wants to be left alone.
+    pub(crate) alone_until: Option<Instant>,
     run: u32,
     occupied: BTreeMap<Slot, String>,
     vanished: BTreeMap<Slot, String>,

@@ -30,6 +30,9 @@ pub(crate) async fn reconcile(
     let Some((webinar, owner)) = context.readable(&guarded).await else {
         return Ok(Action::await_change());
     };
+    if let Some(wait) = context.left_alone(&owner) {
+        return Ok(Action::requeue(wait));
+    }
     let Some(seen) = context.look(&owner) else {
         return Ok(Action::requeue(SOON));
     };

@@ -1,7 +1,8 @@
 //! The real operator binary on a real control plane: what users would notice.
 //!
-//! Every story has a control plane of its own, but for those of a million people, which take turns on a big one. Run them
-//! one at a time: `cargo test -p webinar-operator --test cluster -- --test-threads=1`.
+//! Every story has a control plane of its own, but for those of a million people, which take turns on a big one. Run those
+//! one at a time: `cargo test -p webinar-operator --test cluster -- --test-threads=1 million::`. Files that begin with
+//! `t` and a number are the named tests of safety: what must hold whatever goes wrong.
 
 mod ending;
 mod interrupted;
@@ -22,6 +23,8 @@ mod scope;
 mod steered;
 mod support;
 mod t01_crash_each_write;
+mod t07_api_errors;
+mod t08_watch_loss;
 mod t09_leader_failover;
 mod t13_quiet;
 mod t14_poisoned_object;
