@@ -64,6 +64,12 @@ pub struct WebinarClassSpec {
     #[schemars(range(min = 1, max = 50_000))]
     pub max_pods: i32,
 
+    /// The most pods that all Webinars of this class together may have. Who starts first is served first; the others
+    /// wait and say for whom. Absent: no such limit. With several `--watch-namespace`, each namespace counts by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "i32", range(min = 1, max = 1_000_000))]
+    pub max_total_pods: Option<i32>,
+
     /// Whether the templates may mount Secrets or projected tokens. They end up in every namespace with
     /// a Webinar of this class.
     #[serde(default)]

@@ -47,6 +47,8 @@ pub(crate) async fn keep_webinars(
     let controller = Controller::new(webinars, everything())
         .with_config(controller::Config::default().concurrency(CONCURRENCY));
     let store = controller.store();
+    // One scope has one controller, so it is empty until now.
+    let _ = context.caches.webinars.set(store.clone());
     let all = store.clone();
     let Triggers {
         touched,

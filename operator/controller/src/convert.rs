@@ -115,6 +115,7 @@ pub(crate) fn class(name: &str, spec: &api::WebinarClassSpec, cpu: plan::Cpu) ->
         templates: _,
         max_tier,
         max_pods,
+        max_total_pods,
         allow_credentials: _,
         topology,
         sizing: figures,
@@ -145,7 +146,13 @@ pub(crate) fn class(name: &str, spec: &api::WebinarClassSpec, cpu: plan::Cpu) ->
     plan::Class {
         name: name.to_owned(),
         max_tier: tier(*max_tier),
-        sizing: sizing(figures, count(*zones), count(*max_pods)),
+        max_total_pods: max_total_pods.map(count),
+        // What all may not have, one may not have either.
+        sizing: sizing(
+            figures,
+            count(*zones),
+            count(max_total_pods.unwrap_or(*max_pods).min(*max_pods)),
+        ),
         cpu,
         zones: plan::Zones(zone_names.clone()),
         ramp: plan::Ramp {

@@ -20,6 +20,7 @@ mod leader;
 mod limiter;
 mod memory;
 mod metrics;
+mod neighbours;
 mod observe;
 mod offline;
 mod quantity;

@@ -1,14 +1,16 @@
 //! What the caches show of one Webinar.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::api::core::v1::{Pod, PodTemplate, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use kube::core::DeserializeGuard;
 use kube::runtime::reflector::Store;
 use kube::{Resource, ResourceExt as _};
-use webinar_api::WebinarClass;
+use webinar_api::{Webinar, WebinarClass};
 
+use crate::neighbours::Everyone;
 use crate::recent::{Kind, Known};
 use crate::watch::{Progress, Watched};
 
@@ -21,6 +23,8 @@ pub(crate) struct Caches {
     pub(crate) revisions: Watched<ControllerRevision>,
     pub(crate) classes: Watched<WebinarClass>,
     pub(crate) templates: Watched<PodTemplate>,
+    /// The Webinars themselves, once their controller has a store.
+    pub(crate) webinars: Arc<OnceLock<Store<DeserializeGuard<Webinar>>>>,
 }
 
 /// Everything that belongs to one Webinar, and what it may refer to.
@@ -32,6 +36,8 @@ pub(crate) struct Seen {
     /// Newest run first.
     pub(crate) revisions: Vec<Arc<ControllerRevision>>,
     pub(crate) platform: Platform,
+    /// Filled when a class has a ceiling over all its Webinars.
+    pub(crate) everyone: Everyone,
 }
 
 /// What the platform team offers to every Webinar.
@@ -40,6 +46,13 @@ pub(crate) struct Platform {
     pub(crate) classes: Vec<Arc<WebinarClass>>,
     /// PodTemplates of the operator's namespace.
     pub(crate) templates: Vec<Arc<PodTemplate>>,
+}
+
+impl Platform {
+    /// A class has a ceiling over all its Webinars.
+    pub(crate) fn shares(&self) -> bool {
+        self.classes.iter().any(|c| c.spec.max_total_pods.is_some())
+    }
 }
 
 impl Caches {
@@ -65,12 +78,22 @@ impl Caches {
     pub(crate) fn look(&self, namespace: &str, uid: &str) -> Seen {
         let mut revisions = owned(&self.revisions.store, namespace, uid);
         revisions.sort_by_key(|r| std::cmp::Reverse(r.revision));
+        let platform = self.platform();
+        let everyone = if platform.shares() {
+            Everyone {
+                webinars: self.webinars.get().map(Store::state).unwrap_or_default(),
+                revisions: self.revisions.store.state(),
+            }
+        } else {
+            Everyone::default()
+        };
         Seen {
             pods: owned(&self.pods.store, namespace, uid),
             services: owned(&self.services.store, namespace, uid),
             budgets: owned(&self.budgets.store, namespace, uid),
             revisions,
-            platform: self.platform(),
+            platform,
+            everyone,
         }
     }
 
@@ -91,6 +114,7 @@ impl Caches {
             revisions,
             classes,
             templates,
+            webinars: _,
         } = self;
         tokio::join!(
             pods.progress.filled(),

@@ -99,27 +99,29 @@ fn following((pinned, class): (Pinned, plan::Class), platform: &Platform) -> (Pi
     }
 }
 
+/// The class that a Webinar names today, or the default one.
+pub(crate) fn named_class<'a>(webinar: &Webinar, platform: &'a Platform) -> Option<&'a WebinarClass> {
+    let mut classes = platform.classes.iter().map(AsRef::as_ref);
+    match webinar.spec.class_name.as_deref() {
+        Some(name) => classes.find(|c: &&WebinarClass| c.name_any() == name),
+        None => default_class(classes),
+    }
+}
+
 /// The class as it stands today.
 pub(crate) fn today(webinar: &Webinar, platform: &Platform) -> Ruling {
-    let class = match webinar.spec.class_name.as_deref() {
-        Some(name) => platform.classes.iter().find(|c| c.name_any() == name).ok_or_else(|| {
-            finding(
-                Reason::ClassNotFound,
-                format!("There is no WebinarClass `{name}`. Create it, or name another in `className`."),
-            )
-        })?,
-        None => default_class(platform.classes.iter().map(AsRef::as_ref))
-            .and_then(|default| platform.classes.iter().find(|c| c.name_any() == default.name_any()))
-            .ok_or_else(|| {
-                finding(
-                    Reason::ClassNotFound,
-                    format!(
-                        "`className` is not set and no WebinarClass is annotated `{}: \"true\"`. Name a class or annotate one.",
-                        labels::IS_DEFAULT_CLASS
-                    ),
-                )
-            })?,
-    };
+    let class = named_class(webinar, platform).ok_or_else(|| {
+        let message = match webinar.spec.class_name.as_deref() {
+            Some(name) => {
+                format!("There is no WebinarClass `{name}`. Create it, or name another in `className`.")
+            }
+            None => format!(
+                "`className` is not set and no WebinarClass is annotated `{}: \"true\"`. Name a class or annotate one.",
+                labels::IS_DEFAULT_CLASS
+            ),
+        };
+        finding(Reason::ClassNotFound, message)
+    })?;
     usable(resolve(class, platform)?)
 }
 

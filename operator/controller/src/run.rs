@@ -193,6 +193,7 @@ fn fill(
             revisions,
             classes,
             templates,
+            webinars: Arc::default(),
         },
         touched,
     )

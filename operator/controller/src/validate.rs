@@ -11,6 +11,7 @@ use webinar_plan::{Parent, PodTrouble, Reason, Role, Slot};
 use crate::build::Owner;
 use crate::convert;
 use crate::memory::Pinned;
+use crate::neighbours::neighbours;
 use crate::observe::Seen;
 use crate::ruling::{Rule, ruling};
 
@@ -34,6 +35,12 @@ pub(crate) fn validate(webinar: &Webinar, owner: &Owner, seen: &Seen, now: Times
     let (class, pinned) = match ruling {
         Ok((pinned, class)) => (Ok(class), Some(pinned)),
         Err(finding) => (Err(finding), None),
+    };
+    let neighbours = match &class {
+        Ok(class) if class.max_total_pods.is_some() => {
+            neighbours(webinar, class, &seen.everyone, &seen.platform, now)
+        }
+        _ => Vec::new(),
     };
     let input = plan::Input {
         now,
@@ -63,6 +70,7 @@ pub(crate) fn validate(webinar: &Webinar, owner: &Owner, seen: &Seen, now: Times
             .collect(),
         pods: seen.pods.iter().filter_map(|p| pod(p)).collect(),
         active_sfu: seen.services.iter().find_map(|s| active_sfu(owner, s)),
+        neighbours,
         attendance: plan::Attendance::Unknown,
         recent: plan::Recent::default(),
     };

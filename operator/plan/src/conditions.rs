@@ -74,6 +74,30 @@ pub(crate) fn scheduled(tier: Tier, schedule: &Schedule, target: Counts) -> Vec<
     ]
 }
 
+/// The verdicts on an event whose ramp is due and that has to wait for others of its class.
+pub(crate) fn held_up(message: &str, class: &str) -> Vec<Condition> {
+    vec![
+        condition(
+            ConditionType::Ready,
+            Truth::False,
+            Reason::CapacityAtRisk,
+            message,
+        ),
+        condition(
+            ConditionType::CapacityReady,
+            Truth::False,
+            Reason::NotStarted,
+            format!("Nothing is created before there is room in class {class}."),
+        ),
+        condition(
+            ConditionType::CapacityAtRisk,
+            Truth::True,
+            Reason::QuotaExceeded,
+            message,
+        ),
+    ]
+}
+
 /// The verdicts on an event that was first seen after its end.
 pub(crate) fn expired(end: Timestamp) -> Vec<Condition> {
     let ready = format!(

@@ -35,6 +35,8 @@ pub struct Input {
     pub pods: Vec<Pod>,
     /// The SFU that the `ingest` Service selects: the record of who is active.
     pub active_sfu: Option<u32>,
+    /// Other Webinars of the class, when all of them together may have only so many pods.
+    pub neighbours: Vec<Neighbour>,
     /// Who is watching.
     pub attendance: Attendance,
     /// What this process has seen lately. Empty after a restart, which must never lower capacity.
@@ -65,6 +67,19 @@ impl Webinar {
     pub fn key(&self) -> String {
         format!("{}/{}", self.namespace, self.name)
     }
+}
+
+/// Another Webinar that shares the pods of a class.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Neighbour {
+    /// `namespace/name`.
+    pub key: String,
+    /// When its event starts.
+    pub start: Timestamp,
+    /// Pods that it has or needs.
+    pub pods: u32,
+    /// Its run is under way.
+    pub begun: bool,
 }
 
 /// What is known of the audience.
@@ -129,6 +144,8 @@ pub struct Class {
     pub name: String,
     /// Largest tier a Webinar of this class may ask for.
     pub max_tier: Tier,
+    /// Pods that all Webinars of this class together may have.
+    pub max_total_pods: Option<u32>,
     /// Measured and assumed figures.
     pub sizing: Sizing,
     /// CPU requests of the templates.

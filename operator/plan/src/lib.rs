@@ -27,6 +27,7 @@ mod risk;
 mod run;
 mod seats;
 mod shard;
+mod share;
 mod slot;
 mod suspend;
 mod tier;
@@ -39,8 +40,8 @@ mod warning;
 
 pub use accept::{next_run, servable};
 pub use input::{
-    Accepted, Alarm, Attendance, Class, ClassFinding, Cpu, Floor, Input, Live, Memory, Orders, Pod,
-    PodTrouble, Ramp, Recent, Setback, SetbackKind, Settle, Spec, Subject, Webinar, Zones,
+    Accepted, Alarm, Attendance, Class, ClassFinding, Cpu, Floor, Input, Live, Memory, Neighbour, Orders,
+    Pod, PodTrouble, Ramp, Recent, Setback, SetbackKind, Settle, Spec, Subject, Webinar, Zones,
 };
 pub use output::{
     Budget, Condition, ConditionType, Drain, Entry, EntryKind, Fixtures, Named, NewPod, Notice, Plan, Pool,

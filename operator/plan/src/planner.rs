@@ -1,6 +1,6 @@
 //! The decision itself: which of an event's lives this is, and what is done outside of runs.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::accept::{next_run, servable};
 use crate::conditions;
@@ -10,6 +10,7 @@ use crate::output::{Fixtures, Notice, Plan, Status};
 use crate::phase::Phase;
 use crate::reason::Reason;
 use crate::run;
+use crate::share::{HeldUp, held_up};
 use crate::suspend::{idle, suspended, unopened};
 use crate::tier::{Capacity, Shape, Unservable};
 use crate::time::after;
@@ -18,6 +19,9 @@ use crate::view::active_sfu;
 
 /// Runs whose memory is kept.
 const REMEMBERED_RUNS: usize = 3;
+
+/// How soon an event looks again that waits for others to give their pods back.
+const LOOK_FOR_ROOM: SignedDuration = SignedDuration::from_secs(30);
 
 /// Decides everything about one Webinar at one instant.
 pub fn plan(input: &Input) -> Plan {
@@ -71,7 +75,12 @@ fn before_run(input: &Input, last_run: u32) -> Plan {
     if fresh && input.now >= schedule.end {
         return expired(input, schedule.end, Some(schedule));
     }
-    if lost_run.is_some() || input.now >= schedule.ramp {
+    let due = input.now >= schedule.ramp;
+    let held = held_up(input, class, schedule.start, target.total());
+    if let Some(held) = held.filter(|_| due && lost_run.is_none()) {
+        return waiting(input, class, last_run, &held, schedule);
+    }
+    if lost_run.is_some() || due {
         let run = lost_run.unwrap_or(last_run.saturating_add(1));
         let opened = next_run(run, &input.spec, &schedule, shape, input.now);
         let opened = run::under_way(input, class, opened);
@@ -93,6 +102,34 @@ fn before_run(input: &Input, last_run: u32) -> Plan {
     let plan = Plan {
         fixtures: Some(Fixtures::default()),
         next_wake: Some(schedule.ramp),
+        ..Plan::nothing(status.with_schedule(schedule))
+    };
+    if input.orders.suspend {
+        suspended(plan)
+    } else {
+        plan
+    }
+}
+
+/// A run that is due and for which its class has no room yet.
+fn waiting(input: &Input, class: &Class, last_run: u32, held: &HeldUp<'_>, schedule: Schedule) -> Plan {
+    let told = held.told(input.spec.tier, schedule.start, input.now);
+    let boundaries = [schedule.start, schedule.end].into_iter();
+    let next_wake = boundaries
+        .filter(|t| *t > input.now)
+        .fold(after(input.now, LOOK_FOR_ROOM), Timestamp::min);
+    let status = Status {
+        phase: Some(Phase::Scheduled),
+        run: last_run,
+        tier: Some(input.spec.tier),
+        seats_desired: Some(input.spec.tier.attendees()),
+        seats_ready: Some(0),
+        conditions: conditions::held_up(&told, &class.name),
+        ..Status::silent()
+    };
+    let plan = Plan {
+        fixtures: Some(Fixtures::default()),
+        next_wake: Some(next_wake),
         ..Plan::nothing(status.with_schedule(schedule))
     };
     if input.orders.suspend {

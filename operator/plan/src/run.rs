@@ -18,6 +18,7 @@ use crate::postpone::{self, goes_on, released_at};
 use crate::ramp::Waves;
 use crate::risk::risk;
 use crate::seats::Fleet;
+use crate::share::held_up;
 use crate::suspend::{note_suspension, suspended};
 use crate::tier::{Capacity, Counts};
 use crate::time::after;
@@ -162,12 +163,18 @@ fn accept_edit(input: &Input, class: &Class, opened: Memory) -> (Memory, Option<
             (opened, None)
         };
     }
-    let told = refusal.map(|why| {
+    let before = target(&capacity, &opened).total();
+    let asked = target(&capacity, &memory).total();
+    let crowded = held_up(input, class, memory.accepted.start, asked).filter(|_| asked > before);
+    let memory = if crowded.is_some() { opened.clone() } else { memory };
+    let why = match (refusal, crowded) {
+        (Some(why), _) => Some(not_allowed(input, class, &why)),
+        (None, Some(held)) => Some(format!("{}: {asked} don't fit in.", held.why())),
+        (None, None) => None,
+    };
+    let told = why.map(|why| {
         let accepted = opened.accepted.spec.tier;
-        format!(
-            "{} The spec accepted before, with tier {accepted}, stays in force.",
-            not_allowed(input, class, &why)
-        )
+        format!("{why} The spec accepted before, with tier {accepted}, stays in force.")
     });
     (memory, told)
 }

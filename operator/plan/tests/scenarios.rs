@@ -10,7 +10,9 @@ use std::fmt::Write as _;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
-use webinar_plan::{ClassFinding, ConditionType, Floor, Plan, Reason, Role, Slot, Spec, Tier, Truth};
+use webinar_plan::{
+    ClassFinding, ConditionType, Floor, Neighbour, Plan, Reason, Role, Slot, Spec, Tier, Truth,
+};
 use world::{World, at, class, spec};
 
 #[derive(Deserialize)]
@@ -172,6 +174,23 @@ fn happen(world: &mut World, line: &str, cpus: u64) {
             world.restart();
         }
         ["delete"] => world.delete(),
+        ["class", "allows", pods, "pods", "in", "all"] => {
+            if let Ok(class) = &mut world.class {
+                class.max_total_pods = Some(pods.parse().expect("a number"));
+            }
+        }
+        ["neighbour", key, "starts", start, "with", pods, "pods"] => world.neighbours.push(Neighbour {
+            key: key.to_owned(),
+            start: at(start),
+            pods: pods.parse().expect("a number"),
+            begun: false,
+        }),
+        ["neighbour", key, "begins"] => {
+            for neighbour in world.neighbours.iter_mut().filter(|n| n.key == key) {
+                neighbour.begun = true;
+            }
+        }
+        ["neighbour", key, "ends"] => world.neighbours.retain(|n| n.key != key),
         ["break", "the", "image"] => world.no_image = true,
         ["mend", "the", "image"] => world.no_image = false,
         ["re-apply"] => {}
@@ -441,6 +460,7 @@ stories! {
     quota_is_short,
     raised_before_the_ramp,
     raised_before_the_start,
+    raised_beyond_what_the_class_has,
     raised_just_before_the_start,
     raised_while_live,
     ready_before_edited,
@@ -459,5 +479,6 @@ stories! {
     suspended_while_live,
     unknown_class,
     viewers_before_the_start,
+    waits_for_others_of_its_class,
     weeks_ahead,
 }

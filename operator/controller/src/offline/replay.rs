@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use kube::core::DeserializeGuard;
 use kube::{Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
 use webinar_api::Webinar;
@@ -16,6 +17,7 @@ use super::contract::readable;
 use super::manifests::Manifests;
 use super::read::Document;
 use crate::build::{Owner, prepare};
+use crate::neighbours::Everyone;
 use crate::observe::{Seen, is_owned_by};
 use crate::validate::validate;
 
@@ -54,6 +56,11 @@ impl State {
         Ok(out)
     }
 
+    fn guarded(&self) -> Vec<Arc<DeserializeGuard<Webinar>>> {
+        let webinars = self.webinars.iter().cloned();
+        webinars.map(|w| Arc::new(DeserializeGuard(Ok(w)))).collect()
+    }
+
     /// What belongs to `owner`, with classes and templates from `manifests`.
     fn seen(&self, owner: &Owner, manifests: &Manifests) -> Seen {
         let mut revisions = owned(&self.revisions, owner);
@@ -64,6 +71,10 @@ impl State {
             budgets: owned(&self.budgets, owner),
             revisions,
             platform: manifests.platform.clone(),
+            everyone: Everyone {
+                webinars: self.guarded(),
+                revisions: self.revisions.clone(),
+            },
         }
     }
 }

@@ -20,6 +20,7 @@ mod refusals;
 mod replay;
 mod room;
 mod scope;
+mod shared;
 mod steered;
 mod support;
 mod t01_crash_each_write;

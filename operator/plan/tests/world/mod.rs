@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use webinar_plan::{
-    Attendance, Class, ClassFinding, ConditionType, Cpu, Input, Live, Memory, Orders, Phase, Plan, Pod,
-    PodTrouble, Ramp, Reason, Recent, Role, Setback, SetbackKind, Settle, Sizing, Slot, Spec, Tier, Truth,
-    Webinar, Zones, plan,
+    Attendance, Class, ClassFinding, ConditionType, Cpu, Input, Live, Memory, Neighbour, Orders, Phase, Plan,
+    Pod, PodTrouble, Ramp, Reason, Recent, Role, Setback, SetbackKind, Settle, Sizing, Slot, Spec, Tier,
+    Truth, Webinar, Zones, plan,
 };
 
 /// How long the model may take to come to rest at one instant.
@@ -57,6 +57,7 @@ pub fn class(cpus: u64) -> Class {
     Class {
         name: "standard".to_owned(),
         max_tier: Tier::M1,
+        max_total_pods: None,
         sizing: sizing(),
         cpu: Cpu {
             sfu_millis: cpus * 1000,
@@ -117,6 +118,8 @@ pub struct World {
     pub memory: Option<Memory>,
     pub remembered: Vec<u32>,
     pub recent: Recent,
+    /// Others that share the class's pods.
+    pub neighbours: Vec<Neighbour>,
     /// The operator doesn't run.
     pub down: bool,
     /// How long a pod takes to become Ready.
@@ -153,6 +156,7 @@ impl World {
             memory: None,
             remembered: Vec::new(),
             recent: Recent::default(),
+            neighbours: Vec::new(),
             down: false,
             ready_after: secs(70),
             hung: BTreeSet::new(),
@@ -191,6 +195,7 @@ impl World {
             remembered_runs: self.remembered.clone(),
             pods: self.pods().cloned().collect(),
             active_sfu: None,
+            neighbours: self.neighbours.clone(),
             attendance: Attendance::Unknown,
             recent: self.recent.clone(),
         }

@@ -1,0 +1,98 @@
+//! Other Webinars of a class that share its pods.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use k8s_openapi::api::apps::v1::ControllerRevision;
+use kube::ResourceExt as _;
+use kube::core::DeserializeGuard;
+use webinar_api::Webinar;
+use webinar_plan as plan;
+use webinar_plan::Neighbour;
+
+use crate::observe::Platform;
+use crate::ruling::named_class;
+use crate::{convert, memory};
+
+/// Everyone who may share pods with a Webinar, as the caches of one scope show them.
+#[derive(Debug, Default)]
+pub(crate) struct Everyone {
+    pub(crate) webinars: Vec<Arc<DeserializeGuard<Webinar>>>,
+    pub(crate) revisions: Vec<Arc<ControllerRevision>>,
+}
+
+/// The other Webinars that `class` serves, with what they have or need. Those that are over, can't be read or can't be
+/// served need nothing.
+pub(crate) fn neighbours(
+    me: &Webinar,
+    class: &plan::Class,
+    everyone: &Everyone,
+    platform: &Platform,
+    now: Timestamp,
+) -> Vec<Neighbour> {
+    let latest = latest(&everyone.revisions);
+    let all = everyone
+        .webinars
+        .iter()
+        .filter_map(|guarded| guarded.0.as_ref().ok());
+    let others = all.filter(|other| other.uid() != me.uid());
+    others
+        .filter(|other| named_class(other, platform).is_some_and(|c| c.name_any() == class.name))
+        .filter_map(|other| {
+            let uid = other.uid()?;
+            let last = latest.get(uid.as_str()).and_then(|r| memory::read(r).ok());
+            neighbour(other, class, last, now)
+        })
+        .collect()
+}
+
+fn neighbour(
+    other: &Webinar,
+    class: &plan::Class,
+    last: Option<plan::Memory>,
+    now: Timestamp,
+) -> Option<Neighbour> {
+    let key = format!("{}/{}", other.namespace()?, other.name_any());
+    if let Some(run) = last.as_ref().filter(|m| m.active()) {
+        let spec = &run.accepted.spec;
+        let pods = class.capacity(spec.panelists).counts(spec.tier, &run.shape);
+        return Some(Neighbour {
+            key,
+            start: run.accepted.start,
+            pods: pods.total(),
+            begun: true,
+        });
+    }
+    let spec = convert::spec(&other.spec);
+    let created = other.creation_timestamp().map_or(now, |t| t.0);
+    let start = spec.start.unwrap_or(created);
+    let over = start.saturating_add(spec.duration).is_ok_and(|end| end <= now);
+    let served = last.is_some_and(|m| spec.start.is_none() || spec.start == Some(m.accepted.start));
+    let (capacity, shape) = plan::servable(&spec, class).ok()?;
+    (!over && !served).then(|| Neighbour {
+        key,
+        start,
+        pods: capacity.counts(spec.tier, &shape).total(),
+        begun: false,
+    })
+}
+
+/// The newest memory of each Webinar, by its UID.
+fn latest(revisions: &[Arc<ControllerRevision>]) -> HashMap<&str, &ControllerRevision> {
+    let mut latest: HashMap<&str, &ControllerRevision> = HashMap::new();
+    for revision in revisions {
+        let owner = revision
+            .owner_references()
+            .iter()
+            .find(|o| o.controller == Some(true));
+        let Some(owner) = owner else {
+            continue;
+        };
+        let newest = latest.entry(owner.uid.as_str()).or_insert(revision);
+        if newest.revision < revision.revision {
+            *newest = revision;
+        }
+    }
+    latest
+}

@@ -1,0 +1,80 @@
+//! Who may begin when all events of a class share a number of pods: who starts first is served first.
+
+use jiff::Timestamp;
+
+use crate::input::{Class, Input, Neighbour};
+use crate::tier::Tier;
+use crate::time::{counted, date_and_clock, grouped};
+
+/// Why an event can't have its pods yet.
+#[derive(Debug)]
+pub(crate) struct HeldUp<'a> {
+    /// Who has or gets pods before it, in the order of their starts.
+    by: Vec<&'a Neighbour>,
+    /// Pods that those have or get.
+    taken: u32,
+    /// Pods that it needs.
+    pods: u32,
+    /// Pods that all may have.
+    limit: u32,
+    class: &'a str,
+}
+
+/// What keeps `pods` for an event at `start` from fitting into what the class may have in all.
+///
+/// Pods of an event that has begun are never taken away for one that starts earlier.
+pub(crate) fn held_up<'a>(
+    input: &'a Input,
+    class: &'a Class,
+    start: Timestamp,
+    pods: u32,
+) -> Option<HeldUp<'a>> {
+    let limit = class.max_total_pods?;
+    let me = input.webinar.key();
+    let before_us = |n: &&Neighbour| n.begun || (n.start, n.key.as_str()) < (start, me.as_str());
+    let mut by: Vec<&Neighbour> = input.neighbours.iter().filter(before_us).collect();
+    by.sort_by_key(|n| (n.start, n.key.as_str()));
+    let taken = by.iter().map(|n| n.pods).fold(0, u32::saturating_add);
+    (taken.saturating_add(pods) > limit).then_some(HeldUp {
+        by,
+        taken,
+        pods,
+        limit,
+        class: &class.name,
+    })
+}
+
+impl HeldUp<'_> {
+    /// `Class standard may have 2,000 pods in all, and 1,242 are kept for events/keynote (start …)`, to be continued.
+    pub(crate) fn why(&self) -> String {
+        let others = match self.by.len().saturating_sub(1) {
+            0 => String::new(),
+            n => format!(" and {}", counted(n as u32, "other")),
+        };
+        let first = self.by.first().map_or_else(
+            || "nobody".to_owned(),
+            |n| format!("{} (start {})", n.key, date_and_clock(n.start)),
+        );
+        format!(
+            "Class {} may have {} in all, and {} of them are kept for {first}{others}",
+            self.class,
+            counted(self.limit, "pod"),
+            grouped(self.taken)
+        )
+    }
+
+    /// What an event that has not begun is told.
+    pub(crate) fn told(&self, tier: Tier, start: Timestamp, now: Timestamp) -> String {
+        let seats = grouped(tier.attendees());
+        let when = if start > now {
+            format!("will be missing at {}", date_and_clock(start))
+        } else {
+            "are missing".to_owned()
+        };
+        format!(
+            "{}; the {} of this event wait until there is room. {seats} of {seats} seats {when}. Raise `maxTotalPods` of the class, or take a smaller tier.",
+            self.why(),
+            grouped(self.pods)
+        )
+    }
+}
