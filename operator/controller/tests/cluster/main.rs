@@ -21,6 +21,7 @@ mod room;
 mod scope;
 mod steered;
 mod support;
+mod t03_missed_edges;
 mod t06_conflict_storm;
 mod t07_api_errors;
 mod t08_watch_loss;
