@@ -24,6 +24,8 @@ mod shared;
 mod steered;
 mod support;
 mod t01_crash_each_write;
+mod t03_missed_edges;
+mod t06_conflict_storm;
 mod t07_api_errors;
 mod t08_watch_loss;
 mod t09_leader_failover;
