@@ -39,3 +39,4 @@ pub use http::{http_get, wait_http_ok};
 pub use kubeconfig::{client, write_kubeconfig};
 pub use nodes::NodeShape;
 pub use operator::{OperatorProcess, Usage, recorded_peak};
+pub use ports::free_port;

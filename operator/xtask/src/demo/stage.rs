@@ -1,6 +1,6 @@
 //! The stage: a control plane, the operator on it, nodes for its pods.
 
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use webinar_operator::rbac;
 use webinar_testbed::audit::Writes;
 use webinar_testbed::tools::{Tool, Tools};
 use webinar_testbed::wait::eventually;
-use webinar_testbed::{ControlPlane, NodeShape, OperatorProcess, Options, Usage, wait_http_ok};
+use webinar_testbed::{ControlPlane, NodeShape, OperatorProcess, Options, Usage, free_port, wait_http_ok};
 
 use super::counts::grouped;
 use super::plan::Plan;
@@ -157,7 +157,7 @@ async fn start_operator(control_plane: &ControlPlane, binary: PathBuf) -> Result
         .service_account_kubeconfig(OPERATOR_NAMESPACE, rbac::NAME)
         .await?;
     // Free a moment ago. Should somebody take it now, the operator says so and ends.
-    let listen = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+    let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
     let args = [
         "run".into(),
         "--kubeconfig".into(),

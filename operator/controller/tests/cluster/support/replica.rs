@@ -1,12 +1,12 @@
 //! Several operators on one control plane, each with a name and a ServiceAccount of its own, so that the audit log tells
 //! them apart.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use anyhow::Result;
 use webinar_operator::rbac;
-use webinar_testbed::{OperatorProcess, wait_http_ok};
+use webinar_testbed::{OperatorProcess, free_port, wait_http_ok};
 
 use super::manifests::OPERATOR_NAMESPACE;
 use super::scene::{SOON, Scene};
@@ -46,7 +46,7 @@ impl Replica {
             .control_plane
             .service_account_kubeconfig(OPERATOR_NAMESPACE, name)
             .await?;
-        let listen = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
         let mut all: Vec<String> = [
             "run",
             "--operator-namespace",

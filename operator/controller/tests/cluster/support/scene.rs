@@ -1,6 +1,6 @@
 //! A control plane with the operator on it.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use webinar_testbed::audit::{Offset, Record, Records};
 use webinar_testbed::proxy::FaultProxy;
 use webinar_testbed::tools::Tool;
 use webinar_testbed::wait::{Stopwatch, eventually};
-use webinar_testbed::{ControlPlane, NodeShape, OperatorProcess, Options, wait_http_ok};
+use webinar_testbed::{ControlPlane, NodeShape, OperatorProcess, Options, free_port, wait_http_ok};
 
 use super::manifests::{FULL, OPERATOR_NAMESPACE, TINY, class, templates};
 
@@ -165,7 +165,7 @@ impl Scene {
             operator_args: setting.operator_args,
             kubeconfig,
             proxy,
-            listen: TcpListener::bind("127.0.0.1:0")?.local_addr()?,
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?)),
             barriers: 0,
             refusing: false,
         };
