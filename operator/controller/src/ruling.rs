@@ -77,11 +77,20 @@ fn superseded(pinned: &Pinned, webinar: &Webinar, platform: &Platform) -> Vec<&'
     // What holds at once does not wait.
     let mut class = pinned.class.clone();
     class.live.drain_timeout = today.class.live.drain_timeout;
+    let named = [Some(&class.templates.sfu), class.templates.relay.as_ref()];
+    // A manifest that was never stored lacks what the API server fills in, and can't be compared.
+    let stored = |name: &String| {
+        platform
+            .templates
+            .iter()
+            .any(|t| t.name_any() == *name && t.uid().is_some())
+    };
+    let comparable = named.into_iter().flatten().all(stored);
     let changes = [
         ("`className`", today.class_name != pinned.class_name),
         ("the class", today.class != class),
-        ("the SFU's template", today.sfu != pinned.sfu),
-        ("the relays' template", today.relay != pinned.relay),
+        ("the SFU's template", comparable && today.sfu != pinned.sfu),
+        ("the relays' template", comparable && today.relay != pinned.relay),
     ];
     let changed = changes.into_iter().filter(|(_, changed)| *changed);
     changed.map(|(name, _)| name).collect()
