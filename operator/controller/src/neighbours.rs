@@ -22,8 +22,7 @@ pub(crate) struct Everyone {
     pub(crate) revisions: Vec<Arc<ControllerRevision>>,
 }
 
-/// The other Webinars that `class` serves, with what they have or need. Those that are over, can't be read or can't be
-/// served need nothing.
+/// The other Webinars that `class` serves, with what they have or need. One that can't be read needs nothing.
 pub(crate) fn neighbours(
     me: &Webinar,
     class: &plan::Class,
@@ -42,40 +41,18 @@ pub(crate) fn neighbours(
         .filter_map(|other| {
             let uid = other.uid()?;
             let last = latest.get(uid.as_str()).and_then(|r| memory::read(r).ok());
-            neighbour(other, class, last, now)
+            let key = format!("{}/{}", other.namespace()?, other.name_any());
+            let created = other.creation_timestamp().map_or(now, |t| t.0);
+            plan::neighbour(
+                key,
+                &convert::spec(&other.spec),
+                created,
+                last.as_ref(),
+                class,
+                now,
+            )
         })
         .collect()
-}
-
-fn neighbour(
-    other: &Webinar,
-    class: &plan::Class,
-    last: Option<plan::Memory>,
-    now: Timestamp,
-) -> Option<Neighbour> {
-    let key = format!("{}/{}", other.namespace()?, other.name_any());
-    if let Some(run) = last.as_ref().filter(|m| m.active()) {
-        let spec = &run.accepted.spec;
-        let pods = class.capacity(spec.panelists).counts(spec.tier, &run.shape);
-        return Some(Neighbour {
-            key,
-            start: run.accepted.start,
-            pods: pods.total(),
-            begun: true,
-        });
-    }
-    let spec = convert::spec(&other.spec);
-    let created = other.creation_timestamp().map_or(now, |t| t.0);
-    let start = spec.start.unwrap_or(created);
-    let over = start.saturating_add(spec.duration).is_ok_and(|end| end <= now);
-    let served = last.is_some_and(|m| spec.start.is_none() || spec.start == Some(m.accepted.start));
-    let (capacity, shape) = plan::servable(&spec, class).ok()?;
-    (!over && !served).then(|| Neighbour {
-        key,
-        start,
-        pods: capacity.counts(spec.tier, &shape).total(),
-        begun: false,
-    })
 }
 
 /// The newest memory of each Webinar, by its UID.

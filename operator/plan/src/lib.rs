@@ -52,6 +52,7 @@ pub use planner::plan;
 pub use ramp::{Wave, Waves};
 pub use reason::Reason;
 pub use shard::ShardRule;
+pub use share::neighbour;
 pub use slot::{Role, Slot, incarnation};
 pub use tier::{Capacity, Counts, Shape, Sizing, Tier, Unservable};
 pub use time::{counted, grouped};

@@ -5,8 +5,8 @@ use jiff::{SignedDuration, Timestamp};
 use crate::accept::{next_run, servable};
 use crate::conditions;
 use crate::drain::drain;
-use crate::input::{Class, Input, Memory, Subject};
-use crate::output::{Fixtures, Notice, Plan, Status};
+use crate::input::{Class, Input, Memory, Spec, Subject};
+use crate::output::{Condition, Fixtures, Notice, Plan, Status};
 use crate::phase::Phase;
 use crate::reason::Reason;
 use crate::run;
@@ -33,7 +33,7 @@ pub fn plan(input: &Input) -> Plan {
             Ok(class) => run::under_way(input, class, memory.clone()),
             Err(finding) => refuse(input, finding.reason, &finding.message),
         },
-        Some(memory) if next_start(input, memory).is_none() => {
+        Some(memory) if next_start(&input.spec, memory, input.now).is_none() => {
             finished(input, input.last_class.as_ref(), memory)
         }
         last => before_run(input, last.as_ref().map_or(0, |m| m.run)),
@@ -41,9 +41,9 @@ pub fn plan(input: &Input) -> Plan {
 }
 
 /// The start of the next run: one that isn't this run's and that is not over yet.
-pub(crate) fn next_start(input: &Input, last: &Memory) -> Option<Timestamp> {
-    let start = input.spec.start?;
-    let over = after(start, input.spec.duration) <= input.now;
+pub(crate) fn next_start(spec: &Spec, last: &Memory, now: Timestamp) -> Option<Timestamp> {
+    let start = spec.start?;
+    let over = after(start, spec.duration) <= now;
     // A run that was given back before it went on air has not served its start.
     let open = start != last.accepted.start || last.live_since.is_none();
     (open && !over).then_some(start)
@@ -90,18 +90,31 @@ fn before_run(input: &Input, last_run: u32) -> Plan {
             opened
         };
     }
+    let told = conditions::scheduled(input.spec.tier, &schedule, target);
+    let next_wake = schedule.ramp;
+    scheduled(input, last_run, schedule, told, next_wake)
+}
+
+/// A run that has not begun.
+fn scheduled(
+    input: &Input,
+    last_run: u32,
+    schedule: Schedule,
+    conditions: Vec<Condition>,
+    next_wake: Timestamp,
+) -> Plan {
     let status = Status {
         phase: Some(Phase::Scheduled),
         run: last_run,
         tier: Some(input.spec.tier),
         seats_desired: Some(input.spec.tier.attendees()),
         seats_ready: Some(0),
-        conditions: conditions::scheduled(input.spec.tier, &schedule, target),
+        conditions,
         ..Status::silent()
     };
     let plan = Plan {
         fixtures: Some(Fixtures::default()),
-        next_wake: Some(schedule.ramp),
+        next_wake: Some(next_wake),
         ..Plan::nothing(status.with_schedule(schedule))
     };
     if input.orders.suspend {
@@ -118,25 +131,8 @@ fn waiting(input: &Input, class: &Class, last_run: u32, held: &HeldUp<'_>, sched
     let next_wake = boundaries
         .filter(|t| *t > input.now)
         .fold(after(input.now, LOOK_FOR_ROOM), Timestamp::min);
-    let status = Status {
-        phase: Some(Phase::Scheduled),
-        run: last_run,
-        tier: Some(input.spec.tier),
-        seats_desired: Some(input.spec.tier.attendees()),
-        seats_ready: Some(0),
-        conditions: conditions::held_up(&told, &class.name),
-        ..Status::silent()
-    };
-    let plan = Plan {
-        fixtures: Some(Fixtures::default()),
-        next_wake: Some(next_wake),
-        ..Plan::nothing(status.with_schedule(schedule))
-    };
-    if input.orders.suspend {
-        suspended(plan)
-    } else {
-        plan
-    }
+    let conditions = conditions::held_up(&told, &class.name);
+    scheduled(input, last_run, schedule, conditions, next_wake)
 }
 
 /// What an event without a start counts from: its creation, or now if it had a start that was removed.

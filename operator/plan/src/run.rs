@@ -104,7 +104,7 @@ fn holding(view: &View<'_>, refusal: Option<&str>) -> Plan {
 /// Gives capacity back; the entry points and budgets stay until the last pod has gone.
 fn draining(view: &View<'_>) -> Plan {
     let (input, now) = (view.input, view.input.now);
-    let next_start = next_start(input, view.memory);
+    let next_start = next_start(&input.spec, view.memory, now);
     let out = drain(
         &input.pods,
         view.memory,

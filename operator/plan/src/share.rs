@@ -2,9 +2,44 @@
 
 use jiff::Timestamp;
 
-use crate::input::{Class, Input, Neighbour};
+use crate::accept::servable;
+use crate::input::{Class, Input, Memory, Neighbour, Spec};
+use crate::planner::next_start;
 use crate::tier::Tier;
-use crate::time::{counted, date_and_clock, grouped};
+use crate::time::{after, counted, date_and_clock, grouped};
+
+/// What another Webinar of `class`, named `key`, has or needs of its pods at `now`. Nothing when it is over, or can't be
+/// served. `last` is the memory of its latest run.
+pub fn neighbour(
+    key: String,
+    spec: &Spec,
+    created: Timestamp,
+    last: Option<&Memory>,
+    class: &Class,
+    now: Timestamp,
+) -> Option<Neighbour> {
+    if let Some(run) = last.filter(|m| m.active()) {
+        let spec = &run.accepted.spec;
+        let pods = class.capacity(spec.panelists).counts(spec.tier, &run.shape);
+        return Some(Neighbour {
+            key,
+            start: run.accepted.start,
+            pods: pods.total(),
+            begun: true,
+        });
+    }
+    let start = match last {
+        Some(last) => next_start(spec, last, now)?,
+        None => Some(spec.start.unwrap_or(created)).filter(|start| after(*start, spec.duration) > now)?,
+    };
+    let (capacity, shape) = servable(spec, class).ok()?;
+    Some(Neighbour {
+        key,
+        start,
+        pods: capacity.counts(spec.tier, &shape).total(),
+        begun: false,
+    })
+}
 
 /// Why an event can't have its pods yet.
 #[derive(Debug)]
