@@ -92,14 +92,14 @@ fn before_run(input: &Input, last_run: u32) -> Plan {
     }
     let told = conditions::scheduled(input.spec.tier, &schedule, target);
     let next_wake = schedule.ramp;
-    scheduled(input, last_run, schedule, told, next_wake)
+    scheduled(input, last_run, Some(schedule), told, next_wake)
 }
 
 /// A run that has not begun.
 fn scheduled(
     input: &Input,
     last_run: u32,
-    schedule: Schedule,
+    schedule: Option<Schedule>,
     conditions: Vec<Condition>,
     next_wake: Timestamp,
 ) -> Plan {
@@ -109,13 +109,14 @@ fn scheduled(
         tier: Some(input.spec.tier),
         seats_desired: Some(input.spec.tier.attendees()),
         seats_ready: Some(0),
+        schedule,
         conditions,
         ..Status::silent()
     };
     let plan = Plan {
         fixtures: Some(Fixtures::default()),
         next_wake: Some(next_wake),
-        ..Plan::nothing(status.with_schedule(schedule))
+        ..Plan::nothing(status)
     };
     if input.orders.suspend {
         suspended(plan)
@@ -126,13 +127,15 @@ fn scheduled(
 
 /// A run that is due and for which its class has no room yet.
 fn waiting(input: &Input, class: &Class, last_run: u32, held: &HeldUp<'_>, schedule: Schedule) -> Plan {
-    let told = held.told(input.spec.tier, schedule.start, input.now);
+    // Without a start the event begins when there is room: times that move with every look would be told anew each time.
+    let told = held.told(input.spec.tier, input.spec.start, input.now);
     let boundaries = [schedule.start, schedule.end].into_iter();
     let next_wake = boundaries
         .filter(|t| *t > input.now)
         .fold(after(input.now, LOOK_FOR_ROOM), Timestamp::min);
     let conditions = conditions::held_up(&told, &class.name);
-    scheduled(input, last_run, schedule, conditions, next_wake)
+    let told_schedule = input.spec.start.map(|_| schedule);
+    scheduled(input, last_run, told_schedule, conditions, next_wake)
 }
 
 /// What an event without a start counts from: its creation, or now if it had a start that was removed.

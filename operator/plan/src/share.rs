@@ -99,13 +99,12 @@ impl HeldUp<'_> {
     }
 
     /// What an event that has not begun is told.
-    pub(crate) fn told(&self, tier: Tier, start: Timestamp, now: Timestamp) -> String {
+    pub(crate) fn told(&self, tier: Tier, start: Option<Timestamp>, now: Timestamp) -> String {
         let seats = grouped(tier.attendees());
-        let when = if start > now {
-            format!("will be missing at {}", date_and_clock(start))
-        } else {
-            "are missing".to_owned()
-        };
+        let when = start.filter(|start| *start > now).map_or_else(
+            || "are missing".to_owned(),
+            |start| format!("will be missing at {}", date_and_clock(start)),
+        );
         format!(
             "{}; the {} of this event wait until there is room. {seats} of {seats} seats {when}. Raise `maxTotalPods` of the class, or take a smaller tier.",
             self.why(),
