@@ -49,6 +49,18 @@ pub(crate) struct Platform {
 }
 
 impl Platform {
+    /// The class of this name.
+    pub(crate) fn class(&self, name: &str) -> Option<&WebinarClass> {
+        let mut classes = self.classes.iter().map(AsRef::as_ref);
+        classes.find(|c: &&WebinarClass| c.name_any() == name)
+    }
+
+    /// The PodTemplate of this name.
+    pub(crate) fn template(&self, name: &str) -> Option<&PodTemplate> {
+        let mut templates = self.templates.iter().map(AsRef::as_ref);
+        templates.find(|t: &&PodTemplate| t.name_any() == name)
+    }
+
     /// A class has a ceiling over all its Webinars.
     pub(crate) fn shares(&self) -> bool {
         self.classes.iter().any(|c| c.spec.max_total_pods.is_some())

@@ -71,38 +71,39 @@ pub(crate) fn ruling(webinar: &Webinar, seen: &Seen) -> Rule {
 
 /// What has changed since `pinned`. A class that can't be taken today changes nothing.
 fn superseded(pinned: &Pinned, webinar: &Webinar, platform: &Platform) -> Vec<&'static str> {
-    let Ok((today, _)) = self::today(webinar, platform) else {
+    let Some(today) = named_class(webinar, platform) else {
         return Vec::new();
     };
     // What holds at once does not wait.
     let mut class = pinned.class.clone();
-    class.live.drain_timeout = today.class.live.drain_timeout;
-    let named = [Some(&class.templates.sfu), class.templates.relay.as_ref()];
+    class.live.drain_timeout = today.spec.live.drain_timeout;
     // A manifest that was never stored lacks what the API server fills in, and can't be compared.
-    let stored = |name: &String| {
-        platform
-            .templates
-            .iter()
-            .any(|t| t.name_any() == *name && t.uid().is_some())
+    let template = |name: &str| platform.template(name).filter(|t| t.uid().is_some());
+    let differs = |name: &str, was: Option<&PodTemplateSpec>| {
+        template(name).is_some_and(|t| t.template.as_ref() != was)
     };
-    let comparable = named.into_iter().flatten().all(stored);
+    let templates = &today.spec.templates;
+    let relay = templates.relay.as_deref();
     let changes = [
-        ("`className`", today.class_name != pinned.class_name),
-        ("the class", today.class != class),
-        ("the SFU's template", comparable && today.sfu != pinned.sfu),
-        ("the relays' template", comparable && today.relay != pinned.relay),
+        ("`className`", today.name_any() != pinned.class_name),
+        ("the class", today.spec != class),
+        ("the SFU's template", differs(&templates.sfu, Some(&pinned.sfu))),
+        (
+            "the relays' template",
+            relay.is_some_and(|name| differs(name, pinned.relay.as_ref())),
+        ),
     ];
     let changed = changes.into_iter().filter(|(_, changed)| *changed);
-    changed.map(|(name, _)| name).collect()
+    let changed: Vec<_> = changed.map(|(name, _)| name).collect();
+    if changed.is_empty() || self::today(webinar, platform).is_err() {
+        return Vec::new();
+    }
+    changed
 }
 
 /// A pinned class with what holds at once of its namesake today. One that was removed stays as it was.
 fn following((pinned, class): (Pinned, plan::Class), platform: &Platform) -> (Pinned, plan::Class) {
-    let namesake = platform
-        .classes
-        .iter()
-        .find(|c| c.name_any() == pinned.class_name);
-    match namesake {
+    match platform.class(&pinned.class_name) {
         Some(today) => (pinned, class.following(&convert::live(&today.spec.live))),
         None => (pinned, class),
     }
@@ -110,10 +111,9 @@ fn following((pinned, class): (Pinned, plan::Class), platform: &Platform) -> (Pi
 
 /// The class that a Webinar names today, or the default one.
 pub(crate) fn named_class<'a>(webinar: &Webinar, platform: &'a Platform) -> Option<&'a WebinarClass> {
-    let mut classes = platform.classes.iter().map(AsRef::as_ref);
     match webinar.spec.class_name.as_deref() {
-        Some(name) => classes.find(|c: &&WebinarClass| c.name_any() == name),
-        None => default_class(classes),
+        Some(name) => platform.class(name),
+        None => default_class(platform.classes.iter().map(AsRef::as_ref)),
     }
 }
 
@@ -156,7 +156,7 @@ pub(crate) fn is_default(class: &WebinarClass) -> bool {
 pub(crate) fn resolve(class: &WebinarClass, platform: &Platform) -> Result<Pinned, ClassFinding> {
     let name = class.name_any();
     let find = |field: &str, template: &str| -> Result<PodTemplateSpec, ClassFinding> {
-        let found = platform.templates.iter().find(|t| t.name_any() == template);
+        let found = platform.template(template);
         found.and_then(|t| t.template.clone()).ok_or_else(|| {
             finding(
                 Reason::ClassNotAccepted,

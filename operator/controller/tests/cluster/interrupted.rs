@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
-use kube::ResourceExt as _;
+use anyhow::{Context as _, Result};
 
-use crate::support::assertions::{nothing_was_replaced, same};
+use crate::support::assertions::{first_names, nothing_was_replaced, same};
 use crate::support::manifests::webinar;
 use crate::support::random::Random;
 use crate::support::scene::{SOON, Scene, Setting, story};
@@ -58,16 +57,6 @@ async fn ramp(scene: &mut Scene, namespace: &str, kill_after: Option<Duration>) 
     let fleet = Fleet::complete(scene, namespace, "event", [2, 3, 15], SOON).await?;
     let records = scene.since(moment).await?;
     nothing_was_replaced(&records, &fleet, namespace, "event")?;
-    let uid = scene
-        .webinars(namespace)
-        .get("event")
-        .await?
-        .uid()
-        .context("no UID")?;
-    ensure!(
-        fleet.names() == fleet.first_names("event", &uid),
-        "a pod was replaced: {:?}",
-        fleet.names()
-    );
+    first_names(scene, &fleet, namespace, "event").await?;
     Ok(fleet)
 }

@@ -15,7 +15,7 @@ use webinar_testbed::wait::eventually;
 
 use crate::ending::nothing_left;
 use crate::support::assertions::{nothing_was_replaced, pod_writes, role_by_role, same, verdict};
-use crate::support::manifests::{STEPS, class, webinar};
+use crate::support::manifests::{class, steps, webinar};
 use crate::support::scene::{OPERATOR, SOON, Scene, Setting, in_seconds, story};
 use crate::support::world::{Counts, Fleet};
 
@@ -29,7 +29,7 @@ const A_WHILE: Duration = Duration::from_secs(120);
 #[test]
 fn a_start_that_moves_in_the_ramp_keeps_the_fleet_or_gives_it_back() {
     story(Setting::default(), async |scene| {
-        scene.apply(&class("steps", STEPS)).await?;
+        scene.apply(&class("steps", &steps())).await?;
         for namespace in ["near", "far", "watched"] {
             scene.namespace(namespace).await?;
         }

@@ -10,7 +10,7 @@ use webinar_testbed::audit::Records;
 use webinar_testbed::wait::eventually;
 
 use crate::support::assertions::{nothing_was_replaced, pod_writes, same, verdict};
-use crate::support::manifests::{STEPS, class, webinar};
+use crate::support::manifests::{class, steps, webinar};
 use crate::support::scene::{SOON, Scene, Setting, in_seconds, story};
 use crate::support::world::{Counts, Fleet};
 
@@ -25,7 +25,7 @@ const REASON: &str = "they keep coming";
 #[test]
 fn a_ramp_stands_still_while_suspended_and_a_floor_goes_by_itself() {
     story(Setting::default(), async |scene| {
-        scene.apply(&class("steps", STEPS)).await?;
+        scene.apply(&class("steps", &steps())).await?;
         for namespace in ["paused", "raised"] {
             scene.namespace(namespace).await?;
         }

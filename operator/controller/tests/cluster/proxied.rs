@@ -2,13 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::{Context as _, Result, ensure};
-use kube::ResourceExt as _;
+use anyhow::{Result, ensure};
 use webinar_testbed::audit::Offset;
 use webinar_testbed::proxy::{Fault, Hook, Pattern, Rule, Verb};
 use webinar_testbed::wait::eventually;
 
-use crate::support::assertions::{nothing_was_replaced, same};
+use crate::support::assertions::{first_names, nothing_was_replaced, same};
 use crate::support::manifests::webinar;
 use crate::support::scene::{OPERATOR, SOON, Scene, Setting, story};
 use crate::support::world::Fleet;
@@ -103,9 +102,7 @@ async fn settled(scene: &mut Scene, namespace: &str, moment: Offset) -> Result<F
     let fleet = Fleet::complete(scene, namespace, "event", FLEET, SOON).await?;
     let records = scene.since(moment).await?;
     nothing_was_replaced(&records, &fleet, namespace, "event")?;
-    let webinar = scene.webinars(namespace).get("event").await?;
-    let uid = webinar.uid().context("no UID")?;
-    same("the names", &fleet.names(), &fleet.first_names("event", &uid))?;
+    first_names(scene, &fleet, namespace, "event").await?;
     Ok(fleet)
 }
 

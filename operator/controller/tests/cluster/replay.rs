@@ -15,23 +15,18 @@ use webinar_plan::Role;
 use webinar_testbed::audit::{Record, Records};
 use webinar_testbed::wait::eventually;
 
-use crate::support::manifests::{class, templates, webinar};
+use crate::support::manifests::{class, small_tree, templates, webinar};
 use crate::support::scene::{OPERATOR, SOON, Scene, Setting, in_seconds, story};
 use crate::support::world::slot_of_name;
 
 /// Two waves, so far apart that the status has settled between them: 2 SFUs, 3 mids and 7 relays, then 8 relays.
-const HALVES: &str = "
-  templates: {sfu: media-sfu, relay: media-relay}
-  maxTier: 10k
-  sizing: {fanOut: 8}
-  ramp:
-    waveSize: 12
-    waveInterval: 40s
-    safetyPercent: 100
-    readyBefore: 0s
-    settle: {nodeStartup: 0s, imagePull: 0s, podStartup: 5s, upstream: 0s, loadBalancer: 0s}
-  live: {floorAfterStart: 0s, overrun: 0s, drainTimeout: 20s}
-";
+fn halves() -> String {
+    small_tree(
+        "waveSize: 12, waveInterval: 40s",
+        "floorAfterStart: 0s, overrun: 0s, drainTimeout: 20s",
+    )
+}
+
 const WAVE: SignedDuration = SignedDuration::from_secs(41);
 const DRAIN: SignedDuration = SignedDuration::from_secs(21);
 
@@ -45,7 +40,7 @@ const SPELT_OUT: usize = 12;
 fn a_real_run_is_replayed_from_captures_of_all_its_phases() {
     story(Setting::default(), async |scene| {
         scene.namespace("kept").await?;
-        scene.apply(&class("halves", HALVES)).await?;
+        scene.apply(&class("halves", &halves())).await?;
         scene.start_operator().await?;
         let moment = scene.mark().await?;
         // The ramp takes two waves and five seconds; for this name it begins no earlier than that.
@@ -166,7 +161,7 @@ impl Said {
         let manifests = scene.control_plane.work_dir().join("halves.yaml");
         std::fs::write(
             &manifests,
-            format!("{}\n---{}", class("halves", HALVES), templates()),
+            format!("{}\n---{}", class("halves", &halves()), templates()),
         )?;
         let replay = Command::new(env!("CARGO_BIN_EXE_webinar-operator"))
             .args(["plan", "--at", &at.to_string(), "--state"])

@@ -3,7 +3,7 @@
 use anyhow::ensure;
 
 use crate::support::assertions::verdict;
-use crate::support::manifests::{TINY, class, webinar};
+use crate::support::manifests::{class, tiny, webinar};
 use crate::support::scene::{SOON, Setting, in_seconds, story};
 use crate::support::world::{Counts, Fleet};
 
@@ -15,7 +15,7 @@ fn the_later_event_waits_for_the_earlier_one_and_says_so() {
         scene.namespace("events").await?;
         // Room for one fleet of 20 pods, not for two.
         scene
-            .apply(&class("shared", &format!("{TINY}  maxTotalPods: 30\n")))
+            .apply(&class("shared", &format!("{}  maxTotalPods: 30\n", tiny())))
             .await?;
         let spec = |start| format!("tier: 10k, className: shared, startTime: '{start}', readyBefore: 10m");
         // Both ramps are due at once, and the later event is applied first.

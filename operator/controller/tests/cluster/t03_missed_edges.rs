@@ -13,9 +13,9 @@ use webinar_testbed::audit::Offset;
 use webinar_testbed::proxy::{Fault, Pattern, Rule, Verb};
 use webinar_testbed::wait::{Stopwatch, eventually};
 
-use crate::support::assertions::{same, verdict};
+use crate::support::assertions::{first_names, same, verdict};
 use crate::support::losses::{lose, only_these_were_made, some_slots, succeeded};
-use crate::support::manifests::{TINY, class, webinar};
+use crate::support::manifests::{class, tiny, webinar};
 use crate::support::scene::{SOON, Scene, Setting, in_seconds, story};
 use crate::support::world::{Counts, Fleet};
 
@@ -40,7 +40,7 @@ fn t03_edges_that_never_arrive_leave_no_trace() {
         ..Setting::default()
     };
     story(setting, async |scene| {
-        let wide = TINY.replace("maxTier: 10k", "maxTier: 50k");
+        let wide = tiny().replace("maxTier: 10k", "maxTier: 50k");
         scene.apply(&class("wide", &wide)).await?;
         scene.namespace("events").await?;
         scene.start_operator().await?;
@@ -49,9 +49,7 @@ fn t03_edges_that_never_arrive_leave_no_trace() {
             .await?;
         let before = Fleet::complete(scene, "events", "event", FLEET, SOON).await?;
         ready(scene).await?;
-        let uid = scene.webinars("events").get("event").await?.uid();
-        let uid = uid.context("no UID")?;
-        same("the names", &before.names(), &before.first_names("event", &uid))?;
+        first_names(scene, &before, "events", "event").await?;
 
         let moment = scene.mark().await?;
         scene

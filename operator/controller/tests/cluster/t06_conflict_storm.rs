@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::{Pod, Service};
 use kube::api::{ListParams, Patch, PatchParams};
-use kube::{Api, Client, Resource, ResourceExt as _};
+use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use tokio::time::MissedTickBehavior;
@@ -16,8 +16,8 @@ use webinar_api::{Webinar, labels};
 use webinar_testbed::audit::Records;
 use webinar_testbed::wait::Stopwatch;
 
-use crate::support::assertions::{nothing_was_replaced, same, verdict};
-use crate::support::manifests::{CPU_15, STEPS, class, template_that_takes, webinar};
+use crate::support::assertions::{first_names, nothing_was_replaced, verdict};
+use crate::support::manifests::{CPU_15, class, steps, template_that_takes, webinar};
 use crate::support::scene::{OPERATOR, Scene, Setting, story};
 use crate::support::world::{Counts, Fleet};
 
@@ -41,7 +41,7 @@ fn t06_a_second_writer_is_neither_fought_nor_overwritten() {
         ..Setting::default()
     };
     story(setting, async |scene| {
-        scene.apply(&class("steps", STEPS)).await?;
+        scene.apply(&class("steps", &steps())).await?;
         // A simulated pod's delay begins anew with every write of the pod.
         for name in ["media-sfu", "media-relay"] {
             scene.apply(&template_that_takes("10ms", name, CPU_15)).await?;
@@ -72,9 +72,7 @@ fn t06_a_second_writer_is_neither_fought_nor_overwritten() {
 
         let records = scene.since(moment).await?;
         nothing_was_replaced(&records, &fleet, STORMY, "event")?;
-        let uid = scene.webinars(STORMY).get("event").await?.uid();
-        let first = fleet.first_names("event", &uid.context("no UID")?);
-        same("the names", &fleet.names(), &first)?;
+        first_names(scene, &fleet, STORMY, "event").await?;
 
         let (stormy, calm) = (writes(&records, STORMY), writes(&records, CALM));
         println!("the operator's writes in the storm: {stormy:?}\nand without: {calm:?}");

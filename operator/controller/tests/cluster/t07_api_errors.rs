@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
-use kube::ResourceExt as _;
+
 use webinar_testbed::audit::Offset;
 use webinar_testbed::proxy::{Answer, Fault, Injected, Pattern, Rule, Verb, Write};
 use webinar_testbed::wait::Stopwatch;
 
-use crate::support::assertions::{nothing_was_replaced, same};
+use crate::support::assertions::{first_names, nothing_was_replaced};
 use crate::support::manifests::webinar;
 use crate::support::scene::{Scene, Setting, story};
 use crate::support::world::{Counts, Fleet};
@@ -141,9 +141,7 @@ async fn settled(scene: &mut Scene, namespace: &str, moment: Offset) -> Result<(
         .await?;
     let records = scene.since(moment).await?;
     nothing_was_replaced(&records, &fleet, namespace, "event")?;
-    let webinar = scene.webinars(namespace).get("event").await?;
-    let uid = webinar.uid().context("no UID")?;
-    same("the names", &fleet.names(), &fleet.first_names("event", &uid))
+    first_names(scene, &fleet, namespace, "event").await
 }
 
 /// The faults of a rule, each with the write it happened to. There is at least one.

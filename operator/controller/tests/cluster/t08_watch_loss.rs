@@ -1,13 +1,16 @@
 //! 08 watch-loss: a watch falls silent, can't be opened, or has missed too much. The operator notices by itself.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use kube::ResourceExt as _;
+
+use webinar_plan::Slot;
+use webinar_testbed::audit::Offset;
 use webinar_testbed::proxy::{Fault, Pattern, Rule, Verb};
 use webinar_testbed::wait::{Stopwatch, eventually};
 
-use crate::support::assertions::{nothing_was_replaced, same};
+use crate::support::assertions::{first_names, nothing_was_replaced};
 use crate::support::losses::{lose, only_these_were_made, some_slots, succeeded};
 use crate::support::manifests::webinar;
 use crate::support::scene::{SOON, Scene, Setting, story};
@@ -33,16 +36,12 @@ fn pod_watches() -> Pattern {
 #[test]
 fn t08_a_watch_that_falls_silent_is_noticed() {
     story(setting(), async |scene| {
-        scene.start_operator().await?;
-        let before = complete(scene).await?;
-        scene
-            .proxy()?
-            .script([Rule::new(pod_watches(), Fault::FreezeWatch).times(1)]);
-        injected(scene, 1)?;
-        let moment = scene.mark().await?;
-        let lost = some_slots(&before);
-        let stopwatch = Stopwatch::start();
-        lose(scene, "events", &before, &lost).await?;
+        let Unseen {
+            before,
+            lost,
+            moment,
+            silent,
+        } = lost_unseen(scene).await?;
 
         // Long enough for what was seen at once to be acted upon.
         tokio::time::sleep(Duration::from_secs(3)).await;
@@ -52,7 +51,7 @@ fn t08_a_watch_that_falls_silent_is_noticed() {
         succeeded(scene, ["events", "event"], &before, &lost, NOTICED).await?;
         println!(
             "replaced after {:.1} s of silence",
-            stopwatch.elapsed().as_secs_f32()
+            silent.elapsed().as_secs_f32()
         );
         let records = scene.since(moment).await?;
         only_these_were_made(&records, ["events", "event"], &lost)
@@ -90,22 +89,16 @@ fn t08_a_first_list_that_hangs_is_asked_for_again() {
         let fleet = Fleet::complete(scene, "events", "event", FLEET, SOON).await?;
         let records = scene.since(moment).await?;
         nothing_was_replaced(&records, &fleet, "events", "event")?;
-        first_names(scene, &fleet).await
+        first_names(scene, &fleet, "events", "event").await
     });
 }
 
 #[test]
 fn t08_what_a_watch_has_missed_is_found_in_a_new_list() {
     story(setting(), async |scene| {
-        scene.start_operator().await?;
-        let before = complete(scene).await?;
-        scene
-            .proxy()?
-            .script([Rule::new(pod_watches(), Fault::FreezeWatch).times(1)]);
-        injected(scene, 1)?;
-        let moment = scene.mark().await?;
-        let lost = some_slots(&before);
-        lose(scene, "events", &before, &lost).await?;
+        let Unseen {
+            before, lost, moment, ..
+        } = lost_unseen(scene).await?;
         // The frozen watch breaks; where it left off is no longer known, for a while not even for a new list.
         let stopwatch = Stopwatch::start();
         scene
@@ -122,20 +115,43 @@ fn t08_what_a_watch_has_missed_is_found_in_a_new_list() {
     });
 }
 
+/// What was lost behind a watch that had fallen silent.
+struct Unseen {
+    before: Fleet,
+    lost: BTreeSet<Slot>,
+    /// When it was lost.
+    moment: Offset,
+    silent: Stopwatch,
+}
+
+/// A complete fleet whose pods' watch falls silent, and then loses some of them.
+async fn lost_unseen(scene: &mut Scene) -> Result<Unseen> {
+    scene.start_operator().await?;
+    let before = complete(scene).await?;
+    scene
+        .proxy()?
+        .script([Rule::new(pod_watches(), Fault::FreezeWatch).times(1)]);
+    injected(scene, 1)?;
+    let moment = scene.mark().await?;
+    let lost = some_slots(&before);
+    let silent = Stopwatch::start();
+    lose(scene, "events", &before, &lost).await?;
+    Ok(Unseen {
+        before,
+        lost,
+        moment,
+        silent,
+    })
+}
+
 async fn complete(scene: &mut Scene) -> Result<Fleet> {
     scene.namespace("events").await?;
     scene
         .apply(&webinar("events", "event", "tier: 10k, className: tiny"))
         .await?;
     let fleet = Fleet::complete(scene, "events", "event", FLEET, SOON).await?;
-    first_names(scene, &fleet).await?;
+    first_names(scene, &fleet, "events", "event").await?;
     Ok(fleet)
-}
-
-async fn first_names(scene: &Scene, fleet: &Fleet) -> Result<()> {
-    let webinar = scene.webinars("events").get("event").await?;
-    let uid = webinar.uid().context("no UID")?;
-    same("the names", &fleet.names(), &fleet.first_names("event", &uid))
 }
 
 fn injected(scene: &Scene, count: usize) -> Result<()> {

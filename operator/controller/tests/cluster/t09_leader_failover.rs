@@ -5,10 +5,11 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::coordination::v1::Lease;
-use kube::{Api, ResourceExt as _};
+use kube::Api;
 use webinar_testbed::audit::{Offset, Record};
 use webinar_testbed::wait::eventually;
 
+use crate::support::assertions::first_names;
 use crate::support::manifests::{OPERATOR_NAMESPACE, webinar};
 use crate::support::replica::{LONG, Replica, SHORT};
 use crate::support::scene::{SOON, Scene, Setting, in_seconds, story};
@@ -116,14 +117,7 @@ async fn begin(scene: &mut Scene, namespace: &str, pods: usize) -> Result<()> {
 /// The fleet is what one undisturbed operator makes.
 async fn complete(scene: &Scene, namespace: &str) -> Result<()> {
     let fleet = Fleet::complete(scene, namespace, "event", FLEET, SOON).await?;
-    let event = scene.webinars(namespace).get("event").await?;
-    let uid = event.uid().context("no UID")?;
-    ensure!(
-        fleet.names() == fleet.first_names("event", &uid),
-        "a pod was made twice: {:?}",
-        fleet.names()
-    );
-    Ok(())
+    first_names(scene, &fleet, namespace, "event").await
 }
 
 async fn leads(scene: &Scene, name: &str) -> Result<()> {

@@ -11,24 +11,11 @@ use webinar_api::{Phase, labels};
 use webinar_testbed::wait::eventually;
 
 use crate::support::assertions::{endpoints, pod_writes, verdict};
-use crate::support::manifests::{class, webinar};
+use crate::support::manifests::{class, small_tree, webinar};
 use crate::support::scene::{OPERATOR, SOON, Scene, Setting, story};
 use crate::support::world::{Counts, Fleet};
 
 const FLEET: Counts = [2, 3, 15];
-
-/// As `tiny`, with a start that is past and an end that is far.
-const STEADY: &str = "
-  templates: {sfu: media-sfu, relay: media-relay}
-  maxTier: 10k
-  sizing: {fanOut: 8}
-  ramp:
-    waveInterval: 1s
-    safetyPercent: 100
-    readyBefore: 0s
-    settle: {nodeStartup: 0s, imagePull: 0s, podStartup: 5s, upstream: 0s, loadBalancer: 0s}
-  live: {drainTimeout: 20s}
-";
 
 #[test]
 fn t17_a_lost_node_and_a_lost_zone_are_replaced() {
@@ -76,7 +63,9 @@ fn t17_when_every_node_is_silent_nothing_is_taken_away() {
 
 async fn armed(scene: &mut Scene) -> Result<Fleet> {
     scene.namespace("events").await?;
-    scene.apply(&class("steady", STEADY)).await?;
+    // On air for long, with time for those who are cut off.
+    let steady = small_tree("waveInterval: 1s", "drainTimeout: 20s");
+    scene.apply(&class("steady", &steady)).await?;
     scene.start_operator().await?;
     scene
         .apply(&webinar("events", "event", "tier: 10k, className: steady"))

@@ -51,19 +51,11 @@ pub enum Fault {
 impl Fault {
     /// Whether it can happen to this request at all.
     pub(super) fn concerns(&self, request: &Request) -> bool {
-        match self {
-            Self::Answer(_)
-            | Self::ApplyThenAnswer(_)
-            | Self::ApplyThenReset
-            | Self::ApplyThenHang
-            | Self::Delay(_)
-            | Self::Hang
-            | Self::Drop
-            | Self::KillBefore(_)
-            | Self::KillAfter(_) => true,
-            Self::FreezeWatch | Self::HoldWatch | Self::CloseWatch => request.verb == Verb::Watch,
-            Self::Gone => matches!(request.verb, Verb::List | Verb::Watch),
-            Self::Record(_) | Self::Replay(_) => matches!(request.verb, Verb::Get | Verb::List),
+        match (self.mode(), self) {
+            (Some(Mode::Gone), _) => matches!(request.verb, Verb::List | Verb::Watch),
+            (Some(_), _) => request.verb == Verb::Watch,
+            (None, Self::Record(_) | Self::Replay(_)) => matches!(request.verb, Verb::Get | Verb::List),
+            (None, _) => true,
         }
     }
 

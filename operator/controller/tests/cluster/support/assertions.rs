@@ -123,12 +123,24 @@ pub(crate) fn nothing_was_replaced(
     )?;
     let twice: Vec<_> = done.iter().filter(|(_, times)| **times > 1).collect();
     ensure!(twice.is_empty(), "created more than once: {twice:?}");
+    nothing_was_deleted(records, namespace)
+}
+
+/// The operator deleted nothing in a namespace.
+pub(crate) fn nothing_was_deleted(records: &Records, namespace: &str) -> Result<()> {
     let deleted = records
         .by(OPERATOR)
         .filter(|r| r.done() && r.verb == "delete" && r.namespace == namespace)
         .count();
     ensure!(deleted == 0, "the operator deleted {deleted} objects");
     Ok(())
+}
+
+/// The fleet's names are those of one in which no pod was ever replaced.
+pub(crate) async fn first_names(scene: &Scene, fleet: &Fleet, namespace: &str, webinar: &str) -> Result<()> {
+    let stored = scene.webinars(namespace).get(webinar).await?;
+    let uid = stored.uid().context("no UID")?;
+    same("the names", &fleet.names(), &fleet.first_names(webinar, &uid))
 }
 
 /// Mids pull from the origin, relays from mids (`direct` of them from the origin), and no mid has more than 50 children.

@@ -11,8 +11,8 @@ use webinar_plan::{Role, Slot};
 use webinar_testbed::audit::Records;
 use webinar_testbed::wait::eventually;
 
-use super::assertions::{pod_writes, same};
-use super::scene::{OPERATOR, Scene};
+use super::assertions::{nothing_was_deleted, pod_writes, same};
+use super::scene::Scene;
 use super::world::{Counts, Fleet, is_ready};
 
 /// The first mid and the first two relays.
@@ -78,10 +78,5 @@ pub(crate) fn only_these_were_made(
         &counted,
         &slots.iter().map(|slot| (*slot, 1)).collect(),
     )?;
-    let deleted = records
-        .by(OPERATOR)
-        .filter(|r| r.done() && r.verb == "delete" && r.namespace == namespace)
-        .count();
-    ensure!(deleted == 0, "the operator deleted {deleted} objects");
-    Ok(())
+    nothing_was_deleted(records, namespace)
 }

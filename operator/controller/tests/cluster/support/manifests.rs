@@ -15,32 +15,34 @@ pub(crate) const FULL: &str = "
   live: {floorAfterStart: 0s, overrun: 0s, drainTimeout: 5s}
 ";
 
-/// A class that serves 10k with a tree of its own: 2 SFUs, 3 mids (a parent feeds 8) and 15 relays.
-pub(crate) const TINY: &str = "
-  templates: {sfu: media-sfu, relay: media-relay}
-  maxTier: 10k
-  sizing: {fanOut: 8}
-  ramp:
-    waveInterval: 1s
-    safetyPercent: 100
-    readyBefore: 0s
-    settle: {nodeStartup: 0s, imagePull: 0s, podStartup: 5s, upstream: 0s, loadBalancer: 0s}
-  live: {floorAfterStart: 0s, overrun: 0s, drainTimeout: 5s}
-";
+/// How a short event ends: at once, with five seconds for its viewers.
+const BRIEF: &str = "floorAfterStart: 0s, overrun: 0s, drainTimeout: 5s";
 
-/// [`TINY`] in three waves, six seconds apart: 2 SFUs, 3 mids and 3 relays, then 8 relays, then 4.
-pub(crate) const STEPS: &str = "
-  templates: {sfu: media-sfu, relay: media-relay}
+/// A class that serves 10k with a tree of its own: 2 SFUs, 3 mids (a parent feeds 8) and 15 relays. What its waves and its
+/// end are like is in flow style.
+pub(crate) fn small_tree(waves: &str, live: &str) -> String {
+    format!(
+        "
+  templates: {{sfu: media-sfu, relay: media-relay}}
   maxTier: 10k
-  sizing: {fanOut: 8}
+  sizing: {{fanOut: 8}}
   ramp:
-    waveSize: 8
-    waveInterval: 6s
-    safetyPercent: 100
-    readyBefore: 0s
-    settle: {nodeStartup: 0s, imagePull: 0s, podStartup: 5s, upstream: 0s, loadBalancer: 0s}
-  live: {floorAfterStart: 0s, overrun: 0s, drainTimeout: 5s}
-";
+    {{{waves}, safetyPercent: 100, readyBefore: 0s,
+    settle: {{nodeStartup: 0s, imagePull: 0s, podStartup: 5s, upstream: 0s, loadBalancer: 0s}}}}
+  live: {{{live}}}
+"
+    )
+}
+
+/// [`small_tree`] in one wave.
+pub(crate) fn tiny() -> String {
+    small_tree("waveInterval: 1s", BRIEF)
+}
+
+/// [`small_tree`] in three waves, six seconds apart: 2 SFUs, 3 mids and 3 relays, then 8 relays, then 4.
+pub(crate) fn steps() -> String {
+    small_tree("waveSize: 8, waveInterval: 6s", BRIEF)
+}
 
 /// A class.
 pub(crate) fn class(name: &str, spec: &str) -> String {
@@ -84,7 +86,7 @@ template:
 /// Requests of 15 CPUs: a machine of 16 without what its node needs.
 pub(crate) const CPU_15: &str = "requests: {cpu: '15'}";
 
-/// The templates of [`FULL`] and [`TINY`].
+/// The templates of [`FULL`] and [`small_tree`].
 pub(crate) fn templates() -> String {
     format!(
         "{}---{}",

@@ -22,7 +22,7 @@ use webinar_testbed::tools::Tool;
 use webinar_testbed::wait::{Stopwatch, eventually};
 use webinar_testbed::{ControlPlane, NodeShape, OperatorProcess, Options, free_port, wait_http_ok};
 
-use super::manifests::{FULL, OPERATOR_NAMESPACE, TINY, class, templates};
+use super::manifests::{FULL, OPERATOR_NAMESPACE, class, templates, tiny};
 
 /// The operator as the API server knows it.
 pub(crate) const OPERATOR: &str = "system:serviceaccount:webinar-system:webinar-operator";
@@ -188,7 +188,7 @@ impl Scene {
         }
         self.apply(&templates()).await?;
         self.apply(&class("full", FULL)).await?;
-        self.apply(&class("tiny", TINY)).await?;
+        self.apply(&class("tiny", &tiny())).await?;
         let webinars: Api<Webinar> = Api::all(self.control_plane.client());
         eventually("the store of Webinars", SOON, async || {
             webinars.list_metadata(&ListParams::default()).await?;
