@@ -7,7 +7,9 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::{Node, NodeAddress, NodeCondition, NodeStatus, NodeSystemInfo};
+use k8s_openapi::api::core::v1::{
+    Node, NodeAddress, NodeCondition, NodeSpec, NodeStatus, NodeSystemInfo, Pod,
+};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use kube::api::{DeleteParams, ListParams, ObjectMeta, Patch, PatchParams, PostParams};
 use kube::runtime::WatchStreamExt;
@@ -83,10 +85,11 @@ impl ControlPlane {
             .map(|number| format!("{prefix}{number:04}"))
             .collect();
         let zones = shape.zones.iter().cycle();
+        let cordoned = self.pods_wait().await?;
         let wanted: Vec<Node> = names
             .iter()
             .zip(zones)
-            .map(|(name, zone)| node(name, zone, shape))
+            .map(|(name, zone)| node(name, zone, shape, cordoned))
             .collect();
         stream::iter(&wanted)
             .map(|node| nodes_create(&nodes, node))
@@ -95,7 +98,19 @@ impl ControlPlane {
             .await?;
         let leases: Api<Lease> = Api::namespaced(self.client(), "kube-node-lease");
         seen("a lease", leases, &names, |_| true).await?;
+        if cordoned {
+            let patch = json!({"spec": {"unschedulable": null}});
+            self.patch_nodes(&names, &patch).await?;
+        }
         Ok(names)
+    }
+
+    /// Whether pods wait for a node. One that is bound before kwok has taken its node over can be left alone for ever, so
+    /// these wait until it has.
+    async fn pods_wait(&self) -> Result<bool> {
+        let pods: Api<Pod> = Api::all(self.client());
+        let homeless = ListParams::default().fields("spec.nodeName=").limit(1);
+        Ok(!pods.list_metadata(&homeless).await?.items.is_empty())
     }
 
     /// Deletes all nodes of a zone, as a cloud does with machines that are gone for good. The pods on them are collected
@@ -135,14 +150,21 @@ impl ControlPlane {
     async fn label_zone(&self, zone: &str, value: Value) -> Result<Vec<String>> {
         let nodes: Api<Node> = Api::all(self.client());
         let names = zone_nodes(&nodes, zone).await?;
-        let patch = Patch::Merge(json!({"metadata": {"labels": {LOST: value}}}));
+        let patch = json!({"metadata": {"labels": {LOST: value}}});
+        self.patch_nodes(&names, &patch).await?;
+        Ok(names)
+    }
+
+    async fn patch_nodes(&self, names: &[String], patch: &Value) -> Result<()> {
+        let nodes: Api<Node> = Api::all(self.client());
+        let patch = Patch::Merge(patch);
         let params = PatchParams::default();
-        stream::iter(&names)
+        stream::iter(names)
             .map(|name| nodes.patch_metadata(name, &params, &patch))
             .buffer_unordered(IN_FLIGHT)
             .try_collect::<Vec<_>>()
             .await?;
-        Ok(names)
+        Ok(())
     }
 }
 
@@ -203,7 +225,7 @@ fn is_ready(node: &Node) -> bool {
         .any(|condition| condition.type_ == "Ready" && condition.status == "True")
 }
 
-fn node(name: &str, zone: &str, shape: &NodeShape) -> Node {
+fn node(name: &str, zone: &str, shape: &NodeShape, cordoned: bool) -> Node {
     // The controller manager adds the old names of os and arch if they are missing.
     let labels = [
         ("kubernetes.io/hostname", name),
@@ -231,6 +253,10 @@ fn node(name: &str, zone: &str, shape: &NodeShape) -> Node {
             annotations: Some([(MANAGED.to_owned(), "fake".to_owned())].into()),
             ..ObjectMeta::default()
         },
+        spec: Some(NodeSpec {
+            unschedulable: cordoned.then_some(true),
+            ..NodeSpec::default()
+        }),
         status: Some(NodeStatus {
             capacity: Some(size(shape.cpu_millis, shape.memory_gib)),
             allocatable: Some(size(
@@ -261,6 +287,5 @@ fn node(name: &str, zone: &str, shape: &NodeShape) -> Node {
             }),
             ..NodeStatus::default()
         }),
-        ..Node::default()
     }
 }

@@ -38,7 +38,7 @@ pub(crate) fn run(mut command: Command) -> Result<()> {
 }
 
 /// The command as a person would type it.
-fn shown(command: &Command) -> String {
+pub(crate) fn shown(command: &Command) -> String {
     let program = command.get_program().to_string_lossy();
     let program = program.rsplit('/').next().unwrap_or_default();
     let args = command.get_args().map(|arg| arg.to_string_lossy());

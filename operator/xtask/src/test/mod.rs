@@ -3,6 +3,7 @@
 mod deny;
 mod part;
 mod report;
+mod stories;
 mod targets;
 
 use std::process::ExitCode;
@@ -40,6 +41,9 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         });
     }
     eprint!("\n{}", report::table(&rows));
+    for name in rows.iter().flat_map(|row| &row.twice) {
+        eprintln!("passed only the second time: {name}");
+    }
     let failed: Vec<String> = rows
         .iter()
         .filter(|row| row.outcome == Outcome::Failed)
@@ -54,16 +58,17 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 fn play(part: Part) -> Row {
     eprintln!("\n── {part}: {}", part.what());
     let stopwatch = Stopwatch::start();
-    let outcome = match part.run() {
-        Ok(()) => Outcome::Passed,
+    let (outcome, twice) = match part.run() {
+        Ok(twice) => (Outcome::Passed, twice),
         Err(error) => {
             eprintln!("error: {error:#}");
-            Outcome::Failed
+            (Outcome::Failed, Vec::new())
         }
     };
     Row {
         part,
         outcome,
         seconds: stopwatch.elapsed().as_secs_f64(),
+        twice,
     }
 }

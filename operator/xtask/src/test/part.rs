@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use clap::ValueEnum;
 use webinar_testbed::tools::{Tool, Tools};
 
-use super::{deny, targets};
+use super::{deny, stories, targets};
 use crate::commands::{cargo, run};
 use crate::{choice, generate, tidy};
 
@@ -49,9 +49,9 @@ impl Part {
         matches!(self, Self::Fmt | Self::Tidy | Self::Drift | Self::Deny)
     }
 
-    /// Does it.
-    pub(super) fn run(self) -> Result<()> {
-        match self {
+    /// Does it. Returns the tests that passed only the second time.
+    pub(super) fn run(self) -> Result<Vec<String>> {
+        let done = match self {
             Self::Fmt => run(cargo(["fmt", "--all", "--check"])),
             Self::Clippy => run(cargo([
                 "clippy",
@@ -66,8 +66,9 @@ impl Part {
             Self::Deny => deny::run_checks(),
             Self::Unit => unit(),
             Self::Tools => tools(),
-            Self::Cluster => cluster(),
-        }
+            Self::Cluster => return cluster(),
+        };
+        done.map(|()| Vec::new())
     }
 }
 
@@ -83,25 +84,17 @@ fn unit() -> Result<()> {
 /// Stories of a thousand pods, which leave the cores to nobody else.
 const LARGE: [&str; 2] = ["million::", "nodes::"];
 
-fn cluster() -> Result<()> {
+fn cluster() -> Result<Vec<String>> {
     let control_plane = ["--test-threads=1", "--nocapture"];
-    stories("control_plane", &control_plane)?;
+    let mut twice = stories::run("control_plane", &control_plane)?;
     let large: Vec<&str> = control_plane.iter().chain(&LARGE).copied().collect();
-    stories("cluster", &large)?;
+    twice.extend(stories::run("cluster", &large)?);
     // The others wait most of their time: for kubelets, drains and leases. What two at once say is shown one after the
     // other, when both are over.
     let mut small = vec!["--test-threads=2", "--show-output"];
     small.extend(LARGE.iter().flat_map(|name| ["--skip", name]));
-    stories("cluster", &small)
-}
-
-fn stories(test: &str, args: &[&str]) -> Result<()> {
-    let mut all = vec!["test", "--workspace", "--test", test, "--"];
-    all.extend(args);
-    let mut stories = cargo(all);
-    // What a story saw when it failed is the last thing it prints.
-    stories.env("RUST_BACKTRACE", "0");
-    run(stories)
+    twice.extend(stories::run("cluster", &small)?);
+    Ok(twice)
 }
 
 fn tools() -> Result<()> {

@@ -28,6 +28,8 @@ pub(super) struct Row {
     pub(super) part: Part,
     pub(super) outcome: Outcome,
     pub(super) seconds: f64,
+    /// Tests that passed only the second time.
+    pub(super) twice: Vec<String>,
 }
 
 impl Row {
@@ -37,6 +39,7 @@ impl Row {
             part,
             outcome: Outcome::Skipped,
             seconds: 0.0,
+            twice: Vec::new(),
         }
     }
 }
@@ -70,6 +73,7 @@ mod tests {
             part,
             outcome,
             seconds,
+            twice: Vec::new(),
         };
         let rows = [
             row(Part::Fmt, Outcome::Passed, 0.84),
