@@ -20,6 +20,7 @@ use crate::leader::Leadership;
 use crate::limiter::Limiter;
 use crate::metrics::Metrics;
 use crate::observe::{Caches, Seen};
+use crate::pulse::Pulse;
 use crate::recent::Recollection;
 use crate::report;
 use crate::status::{self, Worth};
@@ -37,6 +38,7 @@ pub(crate) struct Context {
     pub(crate) metrics: Metrics,
     pub(crate) recollection: Arc<Recollection>,
     pub(crate) leadership: Leadership,
+    pub(crate) pulse: Pulse,
 }
 
 impl Context {

@@ -80,7 +80,8 @@ pub(crate) async fn keep_webinars(
                 let seconds = seconds.clone();
                 async move {
                     let begun = tokio::time::Instant::now();
-                    let done = reconcile::reconcile(webinar, context).await;
+                    let _pass = context.pulse.pass();
+                    let done = reconcile::reconcile(webinar, Arc::clone(&context)).await;
                     seconds.observe(begun.elapsed().as_secs_f64());
                     done
                 }
@@ -146,8 +147,10 @@ fn report_failure(error: &dyn std::error::Error) {
 /// Forgets Webinars that are gone: what is known of them, and their series.
 async fn tidy_up(context: Arc<Context>, store: Store<DeserializeGuard<Webinar>>) {
     let mut shown: HashSet<(String, String)> = HashSet::new();
+    let beat = context.pulse.begin("no Webinar was looked for", 3 * TIDY_UP);
     loop {
         tokio::time::sleep(TIDY_UP).await;
+        beat.again();
         let here = store.state();
         context
             .recollection

@@ -13,6 +13,8 @@ use axum::routing::get;
 use prometheus_client::registry::Registry;
 use tokio_util::sync::CancellationToken;
 
+use crate::pulse::Pulse;
+
 /// What the endpoints show.
 #[derive(Debug)]
 pub(crate) struct Shown {
@@ -20,6 +22,8 @@ pub(crate) struct Shown {
     pub(crate) registry: Registry,
     /// Every cache has been filled once.
     pub(crate) synced: AtomicBool,
+    /// What moves.
+    pub(crate) pulse: Pulse,
 }
 
 /// Serves until `stop`.
@@ -33,7 +37,7 @@ pub(crate) async fn serve(
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let app = Router::new()
-        .route("/healthz", get(|| async { "ok" }))
+        .route("/healthz", get(healthy))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .with_state(shown);
@@ -44,6 +48,13 @@ pub(crate) async fn serve(
         .with_graceful_shutdown(stop.cancelled_owned())
         .await
         .context("the HTTP server stopped")
+}
+
+async fn healthy(State(shown): State<Arc<Shown>>) -> (StatusCode, String) {
+    match shown.pulse.stopped() {
+        None => (StatusCode::OK, "ok".to_owned()),
+        Some(what) => (StatusCode::SERVICE_UNAVAILABLE, what),
+    }
 }
 
 async fn ready(State(shown): State<Arc<Shown>>) -> (StatusCode, &'static str) {

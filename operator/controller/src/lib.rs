@@ -23,6 +23,7 @@ mod metrics;
 mod neighbours;
 mod observe;
 mod offline;
+mod pulse;
 mod quantity;
 mod recent;
 mod reconcile;

@@ -23,6 +23,7 @@ use crate::leader::{Leadership, campaign};
 use crate::limiter::Limiter;
 use crate::metrics::Metrics;
 use crate::observe::Caches;
+use crate::pulse::Pulse;
 use crate::recent::Recollection;
 use crate::watch::{self, Touched, everything, ours, scoped, watch as keep};
 
@@ -51,9 +52,11 @@ async fn run_until_stopped(args: RunArgs) -> anyhow::Result<()> {
     let candidate = args.candidate()?;
     let patience = candidate.timings.renew_deadline;
     let client = client::connect(&args, &metrics, &leadership).await?;
+    let pulse = Pulse::default();
     let shown = Arc::new(Shown {
         registry,
         synced: false.into(),
+        pulse: pulse.clone(),
     });
     let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
     tasks.spawn(serve(args.listen, Arc::clone(&shown), stop.clone()));
@@ -63,6 +66,7 @@ async fn run_until_stopped(args: RunArgs) -> anyhow::Result<()> {
         candidate,
         leadership.clone(),
         metrics.clone(),
+        pulse.clone(),
         stop.clone(),
     ));
 
@@ -93,6 +97,7 @@ async fn run_until_stopped(args: RunArgs) -> anyhow::Result<()> {
             metrics: metrics.clone(),
             recollection: Arc::clone(&recollection),
             leadership: leadership.clone(),
+            pulse: pulse.clone(),
         });
         if let Some(changes) = class_changes.take() {
             tasks.spawn(judge_classes(Arc::clone(&context), changes, stop.clone()));

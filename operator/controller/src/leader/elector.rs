@@ -12,6 +12,7 @@ use super::Leadership;
 use super::lease::{NAME, Sighting, given_back, may_take, taken};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
+use crate::pulse::{Beat, Pulse};
 
 /// How long leadership lasts and how often it is renewed.
 #[derive(Debug, Clone, Copy)]
@@ -38,13 +39,17 @@ pub(crate) async fn campaign(
     me: Candidate,
     leadership: Leadership,
     metrics: Metrics,
+    pulse: Pulse,
     stop: CancellationToken,
 ) {
     let Candidate { identity, timings } = &me;
+    // Several times what one try may take.
+    let patience = (timings.renew_deadline + timings.retry) * 5;
+    let beat = pulse.begin("the lease was neither renewed nor asked for", patience);
     loop {
         let (lease, since) = tokio::select! {
             () = stop.cancelled() => return,
-            won = win(&leases, &me) => won,
+            won = win(&leases, &me, &beat) => won,
         };
         leadership.begin(since + timings.renew_deadline);
         metrics.leads(true);
@@ -53,7 +58,7 @@ pub(crate) async fn campaign(
         let kept = tokio::select! {
             biased;
             () = stop.cancelled() => true,
-            () = keep(&leases, &me, &leadership, &mut held, since) => false,
+            () = keep(&leases, &me, &leadership, &beat, &mut held, since) => false,
         };
         leadership.end();
         metrics.leads(false);
@@ -69,11 +74,12 @@ pub(crate) async fn campaign(
 }
 
 /// Waits until the lease is ours. Says since when: from before we asked for it.
-async fn win(leases: &Api<Lease>, me: &Candidate) -> (Lease, Instant) {
+async fn win(leases: &Api<Lease>, me: &Candidate, beat: &Beat) -> (Lease, Instant) {
     let Candidate { identity, timings } = me;
     let mut seen: Option<Sighting> = None;
     let mut told = false;
     loop {
+        beat.again();
         let begun = Instant::now();
         match timeout(timings.renew_deadline, attempt(leases, me, &mut seen)).await {
             Ok(Ok(Some(lease))) => return (lease, begun),
@@ -126,12 +132,14 @@ async fn keep(
     leases: &Api<Lease>,
     me: &Candidate,
     leadership: &Leadership,
+    beat: &Beat,
     held: &mut Lease,
     since: Instant,
 ) {
     let Candidate { identity, timings } = me;
     let mut until = since + timings.renew_deadline;
     loop {
+        beat.again();
         let next = Instant::now() + timings.retry;
         if timeout_at(until, tokio::time::sleep_until(next)).await.is_err() {
             return;
