@@ -88,8 +88,9 @@ impl Context {
     }
 
     /// How fast its pods may be created.
-    pub(crate) fn pace(&self, owner: &Owner) -> Pace {
-        self.recollection.with(&owner.uid, |known| known.pace)
+    pub(crate) fn pace(&self, owner: &Owner, plan: &Plan) -> Pace {
+        let pace = self.recollection.with(&owner.uid, |known| known.pace);
+        if plan.slow_start { pace.anew() } else { pace }
     }
 
     /// Takes note of what was written and refused. A refusal stands until its next try.
@@ -140,6 +141,7 @@ impl Context {
             forget: _,
             fixtures: _,
             create,
+            slow_start: _,
             cordon,
             disown,
             uncordon,

@@ -47,7 +47,7 @@ pub(crate) async fn reconcile(
         &context.client,
         &context.limiter,
         &owner,
-        context.pace(&owner),
+        context.pace(&owner, &plan),
         plan.status.schedule.as_ref().map(|s| s.start),
         now,
     );

@@ -231,6 +231,7 @@ pub(crate) fn trim_pod(pod: &mut Pod) {
     trim(pod);
     pod.spec = pod.spec.take().map(|spec| PodSpec {
         node_name: spec.node_name,
+        termination_grace_period_seconds: spec.termination_grace_period_seconds,
         ..PodSpec::default()
     });
     if let Some(status) = &mut pod.status {

@@ -11,6 +11,9 @@ use crate::tree::Parent;
 /// A pod that should have been gone for this long sits on a lost node and holds nothing up.
 const STUCK_TERMINATING: SignedDuration = SignedDuration::from_mins(5);
 
+/// A lost pod's shutdown is nobody's farewell: its node may come back, and then it goes within this time.
+const LOST_GRACE: SignedDuration = SignedDuration::from_secs(60);
+
 /// What the Draining phase does now.
 #[derive(Debug, Default)]
 pub(crate) struct Draining {
@@ -87,6 +90,7 @@ pub(crate) fn removal(pod: &Pod) -> Removal {
         name: pod.name.clone(),
         uid: pod.uid.clone(),
         slot: pod.slot,
+        grace: pod.lost.then_some(LOST_GRACE),
     }
 }
 

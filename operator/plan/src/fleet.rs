@@ -15,6 +15,8 @@ pub(crate) struct Creation {
     pub(crate) pods: Vec<NewPod>,
     /// Every slot that gets a pod now or later, with the parent it would have.
     pub(crate) coming: Vec<(Slot, Option<Parent>)>,
+    /// Of those that are created now: how many take a lost pod's place.
+    pub(crate) replaced: u32,
     /// Slots that no parent can feed.
     pub(crate) unfed: u32,
 }
@@ -56,6 +58,7 @@ pub(crate) fn create(view: &View<'_>) -> Creation {
         let Some(name) = name(view, slot).filter(|_| now) else {
             continue;
         };
+        creation.replaced += u32::from(predecessors(view, slot).next().is_some());
         creation.pods.push(NewPod {
             slot,
             name,
@@ -84,10 +87,7 @@ fn missing(fleet: &Fleet<'_>, target: Counts) -> impl Iterator<Item = Slot> {
 /// it is that pod, or an older one, that is replaced. Nothing when every such name is taken.
 fn name(view: &View<'_>, slot: Slot) -> Option<String> {
     let webinar = &view.input.webinar;
-    let vanished = view.input.recent.vanished.get(&slot).map(String::as_str);
-    vanished
-        .into_iter()
-        .chain(view.fleet.left(slot))
+    predecessors(view, slot)
         .map(Some)
         .chain([None])
         .map(|replaces| {
@@ -95,6 +95,12 @@ fn name(view: &View<'_>, slot: Slot) -> Option<String> {
             format!("{}-{slot}-{suffix}", webinar.name)
         })
         .find(|name| !view.fleet.has_name(name))
+}
+
+/// Pods that were in the slot, the latest first.
+fn predecessors<'a>(view: &View<'a>, slot: Slot) -> impl Iterator<Item = &'a str> {
+    let vanished = view.input.recent.vanished.get(&slot).map(String::as_str);
+    vanished.into_iter().chain(view.fleet.left(slot))
 }
 
 fn max_viewers(view: &View<'_>, role: Role) -> u32 {

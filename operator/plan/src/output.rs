@@ -23,6 +23,8 @@ pub struct Plan {
     pub fixtures: Option<Fixtures>,
     /// Pods to create, in this order.
     pub create: Vec<NewPod>,
+    /// So many are replaced at once that the first ones are to show whether it works.
+    pub slow_start: bool,
     /// Pods to take out of their entry points.
     pub cordon: Vec<Drain>,
     /// Pods to declare lost: out of their slots and entry points.
@@ -96,6 +98,8 @@ pub struct Removal {
     pub uid: String,
     /// The slot it leaves.
     pub slot: Slot,
+    /// The longest its shutdown may take. `None`: as long as the pod's own spec says.
+    pub grace: Option<SignedDuration>,
 }
 
 /// A Service.

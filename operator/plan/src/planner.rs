@@ -271,6 +271,7 @@ impl Plan {
             forget: Vec::new(),
             fixtures: None,
             create: Vec::new(),
+            slow_start: false,
             cordon: Vec::new(),
             disown: Vec::new(),
             uncordon: Vec::new(),

@@ -82,12 +82,13 @@ fn holding(view: &View<'_>, refusal: Option<&str>) -> Plan {
     });
     let uncordon = uncordon.collect();
     let next_wake = Some(wake(view, &creation, alarm.as_ref()));
-    let Creation { pods, .. } = creation;
+    let Creation { pods, replaced, .. } = creation;
     Plan {
         memory: Some(view.memory.clone()),
         forget: forgettable(view.input),
         fixtures: Some(fixtures(view)),
         create: pods,
+        slow_start: mass_loss(replaced, view.planned),
         disown: disown(view),
         uncordon,
         delete,
@@ -209,6 +210,11 @@ fn advance(memory: &mut Memory, schedule: &Schedule, input: &Input, class: &Clas
     } else {
         Phase::Ramping
     }
+}
+
+/// More than a quarter of the fleet is made anew in one step.
+fn mass_loss(replaced: u32, planned: Counts) -> bool {
+    replaced > planned.total() / 4
 }
 
 fn target(capacity: &Capacity, memory: &Memory) -> Counts {

@@ -416,6 +416,7 @@ impl<'a> Writer<'a> {
         };
         let params = DeleteParams {
             preconditions: Some(uid),
+            grace_period_seconds: object.grace,
             ..DeleteParams::default()
         };
         match call(what, api.delete(&object.name, &params)).await {

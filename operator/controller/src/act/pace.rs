@@ -34,6 +34,11 @@ impl Pace {
         }
     }
 
+    /// One at first, and as patient as before.
+    pub(crate) fn anew(self) -> Self {
+        Self { at_once: 1, ..self }
+    }
+
     /// After a refusal.
     pub(super) fn slower(self) -> Self {
         Self {
@@ -63,6 +68,7 @@ mod tests {
         }
         assert_eq!(steps, [1, 2, 4, 8, 16, 32, 64, 128, BATCH, BATCH]);
         assert_eq!(pace.slower().at_once, 1);
+        assert_eq!(pace.anew().at_once, 1);
     }
 
     #[test]

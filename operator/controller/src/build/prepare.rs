@@ -11,7 +11,7 @@ use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::{Resource, ResourceExt as _};
 use serde_json::json;
 use webinar_api::labels;
-use webinar_plan::{Drain, Memory, Plan};
+use webinar_plan::{Drain, Memory, Plan, Removal};
 
 use super::{Owner, budget, pod, revision, service};
 use crate::error::Error;
@@ -62,6 +62,8 @@ pub(crate) struct Named {
     pub(crate) uid: String,
     /// The version that was judged, of a pod: one that has changed since is judged again first.
     pub(crate) version: Option<String>,
+    /// Seconds that its shutdown may take, if not those of its spec.
+    pub(crate) grace: Option<u32>,
 }
 
 /// What has to be written of one kind.
@@ -100,15 +102,7 @@ pub(crate) fn prepare(
             .filter(|r| u32::try_from(r.revision).is_ok_and(|run| plan.forget.contains(&run)))
             .filter_map(|r| named(r.as_ref()))
             .collect(),
-        delete: plan
-            .delete
-            .iter()
-            .map(|r| Named {
-                name: r.name.clone(),
-                uid: r.uid.clone(),
-                version: seen_pod(seen, &r.uid).and_then(|p| p.metadata.resource_version.clone()),
-            })
-            .collect(),
+        delete: plan.delete.iter().map(|r| delete(seen, r)).collect(),
         cordon: plan.cordon.iter().filter_map(|d| cordon(seen, d)).collect(),
         disown: plan.disown.iter().filter_map(|d| disown(seen, d)).collect(),
         uncordon: plan.uncordon.iter().filter_map(|n| uncordon(seen, n)).collect(),
@@ -223,6 +217,7 @@ fn named<K: Resource>(object: &K) -> Option<Named> {
         name: object.meta().name.clone()?,
         uid: object.meta().uid.clone()?,
         version: None,
+        grace: None,
     })
 }
 
@@ -230,6 +225,21 @@ fn seen_pod<'a>(seen: &'a Seen, uid: &str) -> Option<&'a Pod> {
     let pods = seen.pods.iter();
     pods.map(AsRef::as_ref)
         .find(|p| p.metadata.uid.as_deref() == Some(uid))
+}
+
+/// The pod as it was judged, with the shorter of both times for its shutdown.
+fn delete(seen: &Seen, removal: &Removal) -> Named {
+    let pod = seen_pod(seen, &removal.uid);
+    let own = pod.and_then(|p| p.spec.as_ref()?.termination_grace_period_seconds);
+    let most = removal.grace.map(|most| most.as_secs());
+    Named {
+        name: removal.name.clone(),
+        uid: removal.uid.clone(),
+        version: pod.and_then(|p| p.metadata.resource_version.clone()),
+        grace: most
+            .filter(|most| own.is_none_or(|own| own > *most))
+            .and_then(|most| u32::try_from(most).ok()),
+    }
 }
 
 /// What must hold for a patch of `pod` to be made: it is this very pod, and as it was judged.
@@ -304,4 +314,46 @@ fn cordoned(pod: &Pod, drain: &Drain) -> Vec<PatchOperation> {
         value: json!(drain.started.to_string()),
     }));
     steps
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+    use k8s_openapi::api::core::v1::PodSpec;
+    use kube::api::ObjectMeta;
+    use webinar_plan::{Role, Slot};
+
+    use super::*;
+
+    #[test]
+    fn a_shutdown_is_made_shorter_and_never_longer() {
+        let pod = |own| Pod {
+            metadata: ObjectMeta {
+                uid: Some("u".to_owned()),
+                ..ObjectMeta::default()
+            },
+            spec: Some(PodSpec {
+                termination_grace_period_seconds: Some(own),
+                ..PodSpec::default()
+            }),
+            ..Pod::default()
+        };
+        let shutdown = |own, grace| {
+            let seen = Seen {
+                pods: vec![Arc::new(pod(own))],
+                ..Seen::default()
+            };
+            let removal = Removal {
+                name: "p".to_owned(),
+                uid: "u".to_owned(),
+                slot: Slot::new(Role::Relay, 0),
+                grace,
+            };
+            delete(&seen, &removal).grace
+        };
+        let minute = Some(SignedDuration::from_mins(1));
+        assert_eq!(shutdown(3600, minute), Some(60));
+        assert_eq!(shutdown(30, minute), None);
+        assert_eq!(shutdown(3600, None), None);
+    }
 }

@@ -127,6 +127,39 @@ fn lost_pods_are_called_lost_whatever_was_edited_before() {
 }
 
 #[test]
+fn more_than_a_quarter_of_a_fleet_is_replaced_slowly_at_first() {
+    let mut ramp = World::new(
+        class(15),
+        spec(Tier::K10, Some(at(START))),
+        at("2027-03-04T09:00:00Z"),
+    );
+    let armed = world_at(Tier::K10, -60);
+    let all = u32::try_from(armed.pods().count()).unwrap();
+    for (lost, slowly) in [(0, false), (all / 4, false), (all / 4 + 1, true)] {
+        let mut world = armed.clone();
+        (0..lost).for_each(|i| world.lose(relay(i), true));
+        let plan = world.plan();
+        assert_eq!(plan.create.len(), lost as usize);
+        assert_eq!(plan.slow_start, slowly, "{lost} of {all}");
+    }
+    ramp.now = at(START) - secs(600);
+    let plan = ramp.plan();
+    assert!(plan.create.len() > 3 && !plan.slow_start, "nothing is replaced");
+}
+
+#[test]
+fn the_shutdown_of_a_lost_pod_is_short() {
+    let mut input = world_at(Tier::K10, 60).input();
+    let lost = pod(&mut input, relay(2));
+    (lost.lost, lost.accepting, lost.drain_started) = (true, false, Some(lost.created));
+    let name = lost.name.clone();
+    input.now += SignedDuration::from_hours(1);
+    let plan = plan(&input);
+    let grace: Vec<_> = plan.delete.iter().map(|r| (&r.name, r.grace)).collect();
+    assert_eq!(grace, [(&name, Some(secs(60)))]);
+}
+
+#[test]
 fn pods_stuck_on_lost_nodes_do_not_hold_the_run() {
     let mut input = world_at(Tier::K10, 10_800).input();
     assert_eq!(plan(&input).status.phase, Some(Phase::Draining));
