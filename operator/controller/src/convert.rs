@@ -240,7 +240,7 @@ fn sizing(figures: &api::Sizing, zones: u32, max_pods: u32) -> plan::Sizing {
 }
 
 /// The schema keeps counts at zero or above.
-fn count(n: i32) -> u32 {
+pub(crate) fn count(n: i32) -> u32 {
     u32::try_from(n).unwrap_or(0)
 }
 

@@ -287,7 +287,7 @@ fn ordered(view: &View<'_>, unfed: u32) -> String {
             counted(n, "pod")
         ),
     };
-    let may = ceiling(view.class, view.memory, view.waves.target());
+    let may = ceiling(view.input, view.class, view.memory, view.waves.target());
     if view.memory.shape.room {
         format!(" `override` asks for {asked} until {until} ({why}); a room has none.")
     } else if floor.relays > may {

@@ -2,8 +2,9 @@
 
 use jiff::Timestamp;
 
-use crate::input::{Class, Floor, Memory, Orders, Pod};
+use crate::input::{Class, Floor, Input, Memory, Orders, Pod};
 use crate::reason::Reason;
+use crate::share::room;
 use crate::slot::{Role, Slot};
 use crate::tier::Counts;
 use crate::time::after;
@@ -18,15 +19,17 @@ pub(crate) fn floor(orders: &Orders, now: Timestamp) -> Option<&Floor> {
     orders.floor.as_ref().filter(|floor| now < floor.until)
 }
 
-/// Relays there may be beside the other pods of `target`: within `maxPods`, and at every address no more
-/// than it can hold.
-pub(crate) fn ceiling(class: &Class, memory: &Memory, target: Counts) -> u32 {
+/// Relays there may be beside the other pods of `target`: within `maxPods`, within what the class has left for this
+/// event, and at every address no more than it can hold.
+pub(crate) fn ceiling(input: &Input, class: &Class, memory: &Memory, target: Counts) -> u32 {
     if memory.shape.room {
         return 0;
     }
     let others = target.sfu.saturating_add(target.mid);
     let addresses = memory.shape.shards.count().saturating_mul(RELAYS_PER_SHARD);
-    class.sizing.max_pods.saturating_sub(others).min(addresses)
+    let most = room(input, class, memory.accepted.start)
+        .map_or(class.sizing.max_pods, |room| room.min(class.sizing.max_pods));
+    most.saturating_sub(others).min(addresses)
 }
 
 /// `target` with the relays that the override in force asks for.
@@ -56,7 +59,7 @@ pub(crate) fn spare_slots(view: &View<'_>) -> Vec<Slot> {
     let late = view
         .fleet
         .count(Role::Relay, |p| !extra(view, p) && late(view, p));
-    let room = ceiling(view.class, view.memory, view.planned).saturating_sub(planned);
+    let room = ceiling(view.input, view.class, view.memory, view.planned).saturating_sub(planned);
     let here = view.fleet.count(Role::Relay, |p| extra(view, p));
     let wanted = late.min(most(view)).min(room).saturating_sub(here);
     (planned..)

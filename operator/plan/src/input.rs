@@ -163,8 +163,9 @@ pub struct Class {
 impl Class {
     /// This class, pinned by a run, with what the platform team has changed since and what holds at once.
     #[must_use]
-    pub fn following(mut self, today: &Live) -> Self {
+    pub fn following(mut self, today: &Live, max_total_pods: Option<u32>) -> Self {
         self.live.drain_timeout = today.drain_timeout;
+        self.max_total_pods = max_total_pods;
         self
     }
 

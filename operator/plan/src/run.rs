@@ -40,7 +40,7 @@ pub(crate) fn under_way(input: &Input, class: &Class, opened: Memory) -> Plan {
     let suspend = input.orders.suspend;
     note_suspension(&mut memory, suspend, input.now);
     let phase = advance(&mut memory, &schedule, input, class, ready);
-    let ceiling = ceiling(class, &memory, target);
+    let ceiling = ceiling(input, class, &memory, target);
     let asked = floor(&input.orders, input.now).filter(|_| phase.holds_capacity());
     let planned = raised(target, asked, ceiling);
     let view = View {

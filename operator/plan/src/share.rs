@@ -65,11 +65,8 @@ pub(crate) fn held_up<'a>(
     pods: u32,
 ) -> Option<HeldUp<'a>> {
     let limit = class.max_total_pods?;
-    let me = input.webinar.key();
-    let before_us = |n: &&Neighbour| n.begun || (n.start, n.key.as_str()) < (start, me.as_str());
-    let mut by: Vec<&Neighbour> = input.neighbours.iter().filter(before_us).collect();
-    by.sort_by_key(|n| (n.start, n.key.as_str()));
-    let taken = by.iter().map(|n| n.pods).fold(0, u32::saturating_add);
+    let by = served_before(input, start);
+    let taken = pods_of(&by);
     (taken.saturating_add(pods) > limit).then_some(HeldUp {
         by,
         taken,
@@ -77,6 +74,26 @@ pub(crate) fn held_up<'a>(
         limit,
         class: &class.name,
     })
+}
+
+/// Pods that an event at `start` may have in all, if its class sets a limit. What others have beyond their tiers
+/// isn't known here and doesn't count.
+pub(crate) fn room(input: &Input, class: &Class, start: Timestamp) -> Option<u32> {
+    let limit = class.max_total_pods?;
+    Some(limit.saturating_sub(pods_of(&served_before(input, start))))
+}
+
+/// Who has begun, and who begins before an event at `start`, in the order of their starts.
+fn served_before(input: &Input, start: Timestamp) -> Vec<&Neighbour> {
+    let me = input.webinar.key();
+    let before_us = |n: &&Neighbour| n.begun || (n.start, n.key.as_str()) < (start, me.as_str());
+    let mut before: Vec<&Neighbour> = input.neighbours.iter().filter(before_us).collect();
+    before.sort_by_key(|n| (n.start, n.key.as_str()));
+    before
+}
+
+fn pods_of(neighbours: &[&Neighbour]) -> u32 {
+    neighbours.iter().map(|n| n.pods).fold(0, u32::saturating_add)
 }
 
 impl HeldUp<'_> {

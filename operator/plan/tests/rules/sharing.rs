@@ -1,6 +1,6 @@
 //! Events of a class that share so many pods.
 
-use webinar_plan::{ConditionType, Memory, Neighbour, Phase, Reason, Tier, neighbour};
+use webinar_plan::{ConditionType, Floor, Memory, Neighbour, Phase, Reason, Tier, neighbour};
 
 use crate::world::{World, at, class, secs, spec};
 use crate::{START, said};
@@ -67,4 +67,38 @@ fn a_run_that_was_given_back_before_its_start_needs_its_pods_again() {
         ..over
     };
     assert_eq!(needed(&served), None);
+}
+
+#[test]
+fn what_others_need_is_not_taken_for_an_override_and_more_room_holds_at_once() {
+    let mut world = World::new(class(15), spec(Tier::K10, Some(at(START))), at(CREATED));
+    world.run_until(at(START) - secs(60), |_, _| {});
+    let planned = world.plan().status.pools[2].desired;
+    let neighbour = |begun, start: &str| Neighbour {
+        key: "events/other".to_owned(),
+        start: at(start),
+        pods: 60,
+        begun,
+    };
+    world.orders.floor = Some(Floor {
+        relays: planned + 100,
+        reason: "they keep coming".to_owned(),
+        until: at(START) + secs(600),
+    });
+    let mut desired = |limit, neighbour| {
+        if let Ok(class) = &mut world.class {
+            class.max_total_pods = limit;
+        }
+        world.neighbours = vec![neighbour];
+        world.plan().status.pools[2].desired
+    };
+    let others = 2;
+    assert_eq!(desired(None, neighbour(true, START)), planned + 100);
+    assert_eq!(desired(Some(100), neighbour(true, START)), 40 - others);
+    assert_eq!(desired(Some(100), neighbour(false, CREATED)), 40 - others);
+    assert_eq!(
+        desired(Some(100), neighbour(false, "2027-03-05T00:00:00Z")),
+        100 - others
+    );
+    assert_eq!(desired(Some(60), neighbour(true, START)), planned);
 }

@@ -179,13 +179,15 @@ impl World {
             orders: self.orders.clone(),
             class: match &self.pinned {
                 Some(pinned) if active => Ok(match &self.class {
-                    Ok(today) => pinned.clone().following(&today.live),
+                    Ok(today) => pinned.clone().following(&today.live, today.max_total_pods),
                     Err(_) => pinned.clone(),
                 }),
                 _ => self.class.clone(),
             },
             superseded: match (&self.pinned, &self.class) {
-                (Some(pinned), Ok(today)) if active && pinned.clone().following(&today.live) != *today => {
+                (Some(pinned), Ok(today))
+                    if active && pinned.clone().following(&today.live, today.max_total_pods) != *today =>
+                {
                     vec!["the class"]
                 }
                 _ => Vec::new(),
