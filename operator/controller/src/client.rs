@@ -8,11 +8,13 @@ use kube::client::ClientBuilder;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use tower::timeout::TimeoutLayer;
+use tower::util::MapResponseLayer;
 
 use crate::cli::RunArgs;
 use crate::error::Error;
 use crate::leader::{Gate, Leadership};
 use crate::metrics::{CountCalls, Metrics};
+use crate::retry_after;
 
 /// How long any call may take. Watches are bounded by their own time-out instead.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(10);
@@ -43,6 +45,7 @@ pub(crate) async fn connect(
         .with_layer(&TimeoutLayer::new(DEADLINE))
         .with_layer(&CountCalls::new(metrics))
         .with_layer(&Gate::new(leadership.clone()))
+        .with_layer(&MapResponseLayer::new(retry_after::hear))
         .build();
     Ok(client)
 }
@@ -52,7 +55,7 @@ pub(crate) async fn call<T>(
     what: impl Fn() -> String,
     request: impl Future<Output = kube::Result<T>>,
 ) -> Result<T, Error> {
-    match tokio::time::timeout(DEADLINE, request).await {
+    match tokio::time::timeout(DEADLINE, retry_after::listening(request)).await {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(source)) => Err(Error::Api {
             what: what(),

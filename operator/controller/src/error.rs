@@ -50,8 +50,8 @@ impl Error {
         }
     }
 
-    /// How long the API server wants to be left alone. One that has too many requests says so in plain text; how long is
-    /// then only in a header, which the client does not show.
+    /// How long the API server wants to be left alone: as long as it says, and a moment if it has too many requests and
+    /// does not say.
     pub(crate) fn retry_after(&self) -> Duration {
         let Some(status) = self.answer() else {
             return Duration::ZERO;

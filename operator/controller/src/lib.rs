@@ -28,6 +28,7 @@ mod quantity;
 mod recent;
 mod reconcile;
 mod report;
+mod retry_after;
 mod ruling;
 mod run;
 mod status;
