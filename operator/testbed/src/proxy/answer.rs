@@ -50,7 +50,7 @@ impl Answer {
         self
     }
 
-    /// Asks the client to wait, by header and body.
+    /// Asks the client to wait, by a header alone, as an API server does that is overloaded.
     #[must_use]
     pub fn retry_after(mut self, seconds: u32) -> Self {
         self.retry_after = Some(seconds);
@@ -64,10 +64,6 @@ impl Answer {
 
     /// The `metav1.Status`.
     fn status(&self, request: &Request) -> Value {
-        let mut details = json!({"name": request.name, "group": request.group, "kind": request.resource});
-        if let Some(seconds) = self.retry_after {
-            details["retryAfterSeconds"] = seconds.into();
-        }
         json!({
             "kind": "Status",
             "apiVersion": "v1",
@@ -75,7 +71,7 @@ impl Answer {
             "status": "Failure",
             "message": self.message,
             "reason": self.reason,
-            "details": details,
+            "details": {"name": request.name, "group": request.group, "kind": request.resource},
             "code": self.status.as_u16(),
         })
     }

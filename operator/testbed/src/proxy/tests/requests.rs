@@ -64,7 +64,7 @@ async fn an_answer_is_a_status_of_the_api() -> Result<()> {
             "status": "Failure",
             "message": "scripted by the fault proxy",
             "reason": reason,
-            "details": {"name": "a", "group": "", "kind": "pods", "retryAfterSeconds": 7},
+            "details": {"name": "a", "group": "", "kind": "pods"},
             "code": status,
         });
         assert_eq!(answered.body, wanted);
