@@ -108,9 +108,13 @@ pub(crate) fn ours() -> watcher::Config {
     everything().labels(&format!("{}={MANAGED_BY}", webinar_api::labels::APP_MANAGED_BY))
 }
 
-/// Watches everything of a kind. A watch that hangs is renewed within a minute.
+/// Seconds after which the API server ends a watch. One that it has not ended five seconds later hangs; so a silent one is
+/// noticed, and begun anew, within a minute.
+const WATCH_LIFE: u32 = 50;
+
+/// Watches everything of a kind.
 pub(crate) fn everything() -> watcher::Config {
-    watcher::Config::default().timeout(55).streaming_lists()
+    watcher::Config::default().timeout(WATCH_LIFE).streaming_lists()
 }
 
 /// A cache of `api`, and the work of keeping it filled.
