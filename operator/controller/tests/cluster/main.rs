@@ -24,6 +24,7 @@ mod shared;
 mod steered;
 mod support;
 mod t01_crash_each_write;
+mod t02_time_travel;
 mod t03_missed_edges;
 mod t06_conflict_storm;
 mod t07_api_errors;
