@@ -26,6 +26,7 @@ mod support;
 mod t01_crash_each_write;
 mod t02_time_travel;
 mod t03_missed_edges;
+mod t04_stale_cache_create;
 mod t06_conflict_storm;
 mod t07_api_errors;
 mod t08_watch_loss;
