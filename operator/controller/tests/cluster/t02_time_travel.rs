@@ -118,6 +118,8 @@ fn t02_pods_made_again_and_an_event_extended_are_not_touched_for_how_they_were()
         })
         .await?;
         eventually("the extension to be noticed", SOON, async || {
+            let records = scene.control_plane.audit().since(restart)?;
+            nothing_was_written(&records, &[EXTENDED]).map_err(give_up)?;
             ensure!(outdated(scene)? > warned, "{warned} times before");
             Ok(())
         })
