@@ -1,13 +1,16 @@
-//! What the API server says now of the Webinar that is written for. A cache may show another time, and each cache another
-//! one.
+//! What the API server says now of the Webinar that is written for, and of its pods. A cache may show another time, and
+//! each cache another one.
 
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::ListParams;
 use kube::core::PartialObjectMeta;
-use kube::{Api, Client};
-use webinar_api::Webinar;
+use kube::{Api, Client, ResourceExt as _};
+use webinar_api::{Webinar, labels};
 
 use crate::build::Owner;
 use crate::client::call;
 use crate::error::Error;
+use crate::observe::is_owned_by;
 
 /// It is there: the very one that was judged, and nobody has deleted it. For one that is gone its children would be made
 /// anew as fast as the garbage collector takes them.
@@ -39,6 +42,36 @@ async fn found(client: &Client, owner: &Owner) -> Result<PartialObjectMeta<Webin
     same.ok_or_else(|| outdated(owner))
 }
 
+/// Pods that hold slots of `wanted`, which no cache has shown yet: made by a leader before us, or by hand.
+///
+/// # Errors
+///
+/// The API server can't be asked.
+pub(super) async fn holders(
+    client: &Client,
+    owner: &Owner,
+    wanted: &[Pod],
+) -> Result<Vec<PartialObjectMeta<Pod>>, Error> {
+    let Some(run) = wanted.first().and_then(|p| p.labels().get(labels::RUN)) else {
+        return Ok(Vec::new());
+    };
+    let slots = wanted.iter().filter_map(|p| p.labels().get(labels::SLOT));
+    let slots = slots.map(String::as_str).collect::<Vec<_>>().join(",");
+    let (uid_key, run_key, slot_key) = (labels::WEBINAR_UID, labels::RUN, labels::SLOT);
+    let in_slots = ListParams::default()
+        .labels(&format!(
+            "{uid_key}={},{run_key}={run},{slot_key} in ({slots})",
+            owner.uid
+        ))
+        .fields("status.phase!=Failed,status.phase!=Succeeded");
+    let what = || format!("look for pods of Webinar {}/{}", owner.namespace, owner.name);
+    let pods: Api<Pod> = Api::namespaced(client.clone(), &owner.namespace);
+    let found = call(what, pods.list_metadata(&in_slots)).await?;
+    let holds =
+        |p: &PartialObjectMeta<Pod>| is_owned_by(p, &owner.uid) && p.metadata.deletion_timestamp.is_none();
+    Ok(found.items.into_iter().filter(holds).collect())
+}
+
 fn outdated(owner: &Owner) -> Error {
     Error::Outdated {
         what: format!("Webinar {}/{}", owner.namespace, owner.name),
@@ -64,25 +97,26 @@ mod tests {
         Owner::of(&webinar).unwrap()
     }
 
-    /// A client of an API server that has one Webinar, with this metadata, or none.
-    fn client(metadata: Option<&Value>) -> Client {
-        let (code, answer) = match metadata {
-            Some(metadata) => (
-                200,
-                json!({"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": metadata}),
-            ),
-            None => (
-                404,
-                json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "NotFound", "code": 404}),
-            ),
-        };
-        let answer = move |_: Request<Body>| {
-            let answer = Response::builder()
-                .status(code)
-                .body(Body::from(answer.to_string().into_bytes()));
+    /// A client of an API server that answers everything with this.
+    fn client(code: u16, answer: &Value) -> Client {
+        let answer = answer.to_string().into_bytes();
+        let answers = move |_: Request<Body>| {
+            let answer = Response::builder().status(code).body(Body::from(answer.clone()));
             std::future::ready(answer)
         };
-        Client::new(tower::service_fn(answer), "events")
+        Client::new(tower::service_fn(answers), "events")
+    }
+
+    /// A client of an API server that has one Webinar, with this metadata, or none.
+    fn client_of(metadata: Option<&Value>) -> Client {
+        let status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "NotFound", "code": 404});
+        match metadata {
+            Some(metadata) => client(
+                200,
+                &json!({"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": metadata}),
+            ),
+            None => client(404, &status),
+        }
     }
 
     #[tokio::test]
@@ -105,9 +139,40 @@ mod tests {
             ),
             ("gone", None, false, false),
         ] {
-            let client = client(found.as_ref());
+            let client = client_of(found.as_ref());
             assert_eq!(still_there(&client, &owner()).await.is_ok(), there, "{what}");
             assert_eq!(still_so(&client, &owner()).await.is_ok(), so, "{what}");
         }
+    }
+
+    #[tokio::test]
+    async fn slots_are_held_by_live_pods_of_the_webinar() {
+        let pod = |name: &str, uid: &str, going: bool| {
+            let deleted = going.then_some("2026-01-01T00:00:00Z");
+            json!({"metadata": {
+                "name": name,
+                "deletionTimestamp": deleted,
+                "ownerReferences": [
+                    {"apiVersion": "v1", "kind": "Webinar", "name": "event", "uid": uid, "controller": true}
+                ],
+            }})
+        };
+        let found = json!({
+            "apiVersion": "meta.k8s.io/v1",
+            "kind": "PartialObjectMetadataList",
+            "metadata": {},
+            "items": [pod("held", "first", false), pod("going", "first", true), pod("other", "second", false)],
+        });
+        let wanted = json!({"metadata": {"labels": {labels::RUN: "1", labels::SLOT: "relay-1"}}});
+        let wanted: Pod = serde_json::from_value(wanted).unwrap();
+        let client = client(200, &found);
+        let names = |holders: Vec<PartialObjectMeta<Pod>>| -> Vec<String> {
+            holders.iter().map(kube::ResourceExt::name_any).collect()
+        };
+        assert_eq!(
+            names(holders(&client, &owner(), &[wanted]).await.unwrap()),
+            ["held"]
+        );
+        assert!(holders(&client, &owner(), &[]).await.unwrap().is_empty());
     }
 }

@@ -29,7 +29,7 @@ use crate::limiter::{Claimant, Limiter};
 use crate::observe::is_owned_by;
 use crate::recent::Kind;
 
-use live::{still_so, still_there};
+use live::{holders, still_so, still_there};
 pub(crate) use pace::Pace;
 use refusal::{Answer, judge};
 
@@ -139,7 +139,8 @@ impl<'a> Writer<'a> {
             return Ok(());
         }
         let mut left = BATCH;
-        self.create_pods(batch(pods, &mut left, self)).await?;
+        let pods = self.not_held(batch(pods, &mut left, self)).await?;
+        self.create_pods(pods).await?;
         if !(cordon.is_empty() && disown.is_empty() && delete.is_empty()) {
             // Nobody is hurt on the word of an old cache. Each pod's own version is compared by the API server as it is
             // written.
@@ -340,6 +341,16 @@ impl<'a> Writer<'a> {
         } else if wanted.labels().get(labels::SLOT) != found.labels().get(labels::SLOT) {
             tracing::warn!(namespace = %self.owner.namespace, %name, "a pod of ours has this name and another slot");
         }
+    }
+
+    /// Those of `pods` whose slots are empty now. What holds the others has yet to be seen in the cache.
+    async fn not_held(&self, mut pods: Vec<Pod>) -> Result<Vec<Pod>, Error> {
+        for holder in holders(self.client, self.owner, &pods).await? {
+            let slot = holder.labels().get(labels::SLOT);
+            pods.retain(|p| p.labels().get(labels::SLOT) != slot);
+            self.wrote(Kind::Pod, &holder);
+        }
+        Ok(pods)
     }
 
     /// Few at first, twice as many after each success.
