@@ -1,6 +1,6 @@
 //! 04 stale-cache-create: the operator is told nothing of its pods for a while, and asks for none twice.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -10,12 +10,13 @@ use kube::Api;
 use kube::api::{Patch, PatchParams};
 use serde_json::json;
 use webinar_plan::Slot;
+use webinar_testbed::audit::Offset;
 use webinar_testbed::http_get;
 use webinar_testbed::proxy::{Answer, Fault, Pattern, Rule, Verb};
 use webinar_testbed::wait::{Stopwatch, eventually};
 
 use crate::support::assertions::{first_names, nothing_was_deleted, nothing_was_replaced, same};
-use crate::support::losses::{lose, some_slots, succeeded};
+use crate::support::losses::{lose, make_again, some_slots, succeeded};
 use crate::support::manifests::{class, steps, webinar};
 use crate::support::oracle::Deeds;
 use crate::support::scene::{SOON, Scene, Setting, story};
@@ -96,27 +97,7 @@ fn t04_a_ramp_that_is_not_seen_creates_nothing_twice() {
 #[test]
 fn t04_substitutes_that_are_not_seen_are_not_made_twice() {
     story(setting(), async |scene| {
-        scene.namespace(HELD[0]).await?;
-        scene.start_operator().await?;
-        let moment = scene.mark().await?;
-        scene
-            .apply(&webinar(HELD[0], HELD[1], "tier: 10k, className: tiny"))
-            .await?;
-        let before = Fleet::complete(scene, HELD[0], HELD[1], FLEET, SOON).await?;
-
-        // The losses are seen, and what follows is not.
-        let creates = Pattern::resource("pods").verbs([Verb::Create]);
-        let unavailable = Fault::Answer(Answer::new(StatusCode::SERVICE_UNAVAILABLE));
-        scene.proxy()?.script([Rule::new(creates, unavailable)]);
-        let lost = some_slots(&before);
-        lose(scene, HELD[0], &before, &lost).await?;
-        eventually("the losses to be seen", SOON, async || {
-            let injected = scene.proxy()?.injected();
-            ensure!(!injected.is_empty(), "no pod was asked for");
-            Ok(())
-        })
-        .await?;
-        let refused = scene.proxy()?.injected().len();
+        let Gaps { before, lost, moment } = gaps(scene).await?;
         scene.proxy()?.script([hold()]);
         let unseen = succeeded(scene, HELD, &before, &lost, SOON).await?;
         // One of them is lost, too, which is not seen either.
@@ -126,13 +107,7 @@ fn t04_substitutes_that_are_not_seen_are_not_made_twice() {
         restless(scene).await?;
         same("creates asked for meanwhile", &asked(scene)?, &made)?;
 
-        let stopwatch = Stopwatch::start();
-        scene.proxy()?.lift();
-        let after = succeeded(scene, HELD, &unseen, &again, SOON).await?;
-        println!(
-            "{refused} creates refused; complete {:.1} s after it sees again",
-            stopwatch.elapsed().as_secs_f32()
-        );
+        let after = sees_again(scene, &unseen, &again).await?;
         same("the fleet", &after.portraits(), &before.portraits())?;
         let mut wanted = once(&before);
         for slot in lost.iter().chain(&again) {
@@ -142,6 +117,75 @@ fn t04_substitutes_that_are_not_seen_are_not_made_twice() {
         let records = scene.since(moment).await?;
         nothing_was_deleted(&records, HELD[0])
     });
+}
+
+#[test]
+fn t04_slots_that_were_filled_by_hand_unseen_get_no_second_pod() {
+    story(setting(), async |scene| {
+        let Gaps { before, lost, moment } = gaps(scene).await?;
+        scene.proxy()?.script([refuse(), hold()]);
+        make_again(scene, HELD[0], &before, &lost).await?;
+        scene.proxy()?.script([hold()]);
+        restless(scene).await?;
+
+        let after = sees_again(scene, &before, &lost).await?;
+        same("the names", &after.names(), &before.names())?;
+        same("creates asked for", &asked(scene)?, &once(&before))?;
+        let records = scene.since(moment).await?;
+        nothing_was_deleted(&records, HELD[0])
+    });
+}
+
+/// A fleet some of whose slots are empty: the operator knows, and can't help it.
+struct Gaps {
+    before: Fleet,
+    lost: BTreeSet<Slot>,
+    moment: Offset,
+}
+
+async fn gaps(scene: &mut Scene) -> Result<Gaps> {
+    scene.namespace(HELD[0]).await?;
+    scene.start_operator().await?;
+    let moment = scene.mark().await?;
+    scene
+        .apply(&webinar(HELD[0], HELD[1], "tier: 10k, className: tiny"))
+        .await?;
+    let before = Fleet::complete(scene, HELD[0], HELD[1], FLEET, SOON).await?;
+    scene.proxy()?.script([refuse()]);
+    let lost = some_slots(&before);
+    lose(scene, HELD[0], &before, &lost).await?;
+    eventually("the losses to be seen", SOON, async || {
+        let injected = scene.proxy()?.injected();
+        // More than one pass asks for: by then all of them are seen.
+        ensure!(injected.len() > lost.len(), "{injected:?}");
+        Ok(())
+    })
+    .await?;
+    Ok(Gaps { before, lost, moment })
+}
+
+/// No pod is created for the moment.
+fn refuse() -> Rule {
+    let creates = Pattern::resource("pods").verbs([Verb::Create]);
+    Rule::new(
+        creates,
+        Fault::Answer(Answer::new(StatusCode::SERVICE_UNAVAILABLE)),
+    )
+}
+
+/// The operator is told of everything, and other pods are in these slots.
+async fn sees_again(scene: &mut Scene, before: &Fleet, others: &BTreeSet<Slot>) -> Result<Fleet> {
+    let stopwatch = Stopwatch::start();
+    let faults = scene.proxy()?.injected().len();
+    scene.proxy()?.lift();
+    let after = succeeded(scene, HELD, before, others, SOON).await?;
+    println!(
+        "{faults} faults; complete {:.1} s after it sees again",
+        stopwatch.elapsed().as_secs_f32()
+    );
+    // Long enough for what is seen to be acted upon.
+    tokio::time::sleep(RESTLESS * 6).await;
+    Ok(after)
 }
 
 /// Whatever makes the operator look again changes all the time, while it is told nothing of its pods.
