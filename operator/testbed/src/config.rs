@@ -35,6 +35,18 @@ const KWOK_CONFIG: &str = concat!(
     "---\n",
     include_str!("../kube/stages/pod.yaml"),
 );
+const TOKENS: &str = "tokens.csv";
+const AUDIT_POLICY_FILE: &str = "audit-policy.yaml";
+/// The files that an API server reads.
+const SERVED_WITH: [&str; 7] = [
+    CA_CERT,
+    SERVER_CERT,
+    SERVER_KEY,
+    TOKEN_KEY,
+    TOKEN_PUBLIC_KEY,
+    TOKENS,
+    AUDIT_POLICY_FILE,
+];
 const AUDIT_POLICY: &str = include_str!("../kube/audit-policy.yaml");
 
 /// Where everything of one control plane lies, and how its programs are called.
@@ -65,12 +77,30 @@ impl Layout {
         Self {
             dir: dir.to_owned(),
             ports,
-            server: format!("https://127.0.0.1:{}", ports.api_server),
+            server: server(ports),
             extra: BTreeMap::from([
                 (Tool::ApiServer, api_server),
                 (Tool::ControllerManager, controller_manager),
             ]),
         }
+    }
+
+    /// The same API server in another directory and on other ports, with the same keys, users and flags.
+    pub(crate) fn elsewhere(&self, dir: &Path, ports: Ports) -> Result<Self> {
+        let copy = Self {
+            dir: dir.to_owned(),
+            ports,
+            server: server(ports),
+            extra: self.extra.clone(),
+        };
+        fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()))?;
+        for name in SERVED_WITH {
+            fs::copy(self.dir.join(name), dir.join(name)).with_context(|| format!("copying {name}"))?;
+        }
+        let kubeconfig = fs::read_to_string(self.kubeconfig(ADMIN)).context("reading the kubeconfig")?;
+        let kubeconfig = kubeconfig.replace(self.server(), copy.server());
+        fs::write(copy.kubeconfig(ADMIN), kubeconfig).context("writing the kubeconfig")?;
+        Ok(copy)
     }
 
     pub(crate) fn server(&self) -> &str {
@@ -95,6 +125,10 @@ impl Layout {
 
     pub(crate) fn etcd_health(&self) -> String {
         format!("{}/health", self.etcd())
+    }
+
+    pub(crate) fn etcd_data(&self) -> PathBuf {
+        self.dir.join("etcd")
     }
 
     /// Starts a program, with its log beside the others.
@@ -161,7 +195,7 @@ impl Layout {
         let client = self.etcd();
         let peer = format!("http://127.0.0.1:{}", self.ports.etcd_peer);
         vec![
-            format!("--data-dir={}", self.file("etcd")),
+            format!("--data-dir={}", self.etcd_data().display()),
             format!("--listen-client-urls={client}"),
             format!("--advertise-client-urls={client}"),
             format!("--listen-peer-urls={peer}"),
@@ -190,17 +224,21 @@ impl Layout {
             format!("--service-account-key-file={}", self.file(TOKEN_PUBLIC_KEY)),
             format!("--service-account-signing-key-file={}", self.file(TOKEN_KEY)),
             "--service-cluster-ip-range=10.96.0.0/16".to_owned(),
-            format!("--token-auth-file={}", self.file("tokens.csv")),
+            format!("--token-auth-file={}", self.file(TOKENS)),
             "--authorization-mode=RBAC".to_owned(),
             // New nodes would wait for the controller manager to remove a taint; ours are Ready from the start.
             "--disable-admission-plugins=TaintNodesByCondition".to_owned(),
             "--allow-privileged".to_owned(),
-            format!("--audit-policy-file={}", self.file("audit-policy.yaml")),
+            format!("--audit-policy-file={}", self.file(AUDIT_POLICY_FILE)),
             format!("--audit-log-path={}", self.audit_log().display()),
             // Megabytes; readers do not follow a rotation.
             "--audit-log-maxsize=1000000".to_owned(),
         ]
     }
+}
+
+fn server(ports: Ports) -> String {
+    format!("https://127.0.0.1:{}", ports.api_server)
 }
 
 /// Writes the configuration files, among them one kubeconfig for each user.
@@ -212,9 +250,9 @@ pub(crate) fn write(layout: &Layout) -> Result<()> {
         kubeconfig::write_kubeconfig(&layout.kubeconfig(user), layout.server(), &layout.ca(), &token)?;
     }
     for (name, text) in [
-        ("tokens.csv", tokens.as_str()),
+        (TOKENS, tokens.as_str()),
         ("kwok.yaml", KWOK_CONFIG),
-        ("audit-policy.yaml", AUDIT_POLICY),
+        (AUDIT_POLICY_FILE, AUDIT_POLICY),
     ] {
         fs::write(layout.dir.join(name), text).with_context(|| format!("writing {name}"))?;
     }

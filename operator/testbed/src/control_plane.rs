@@ -12,13 +12,14 @@ use tokio::process::Command;
 
 use crate::audit::Audit;
 use crate::config::{self, Layout};
+use crate::past::Past;
 use crate::process::Process;
+use crate::store::{START_DEADLINE, Store, ready};
 use crate::tools::{Tool, Tools};
 use crate::wait::{eventually, within};
 use crate::work_dir::WorkDir;
-use crate::{apply, certificates, http, identity, kubeconfig, ports};
+use crate::{apply, certificates, identity, kubeconfig, ports};
 
-const START_DEADLINE: Duration = Duration::from_secs(60);
 const KUBECTL_DEADLINE: Duration = Duration::from_secs(120);
 /// Somebody else may take a free port before its owner is up.
 const ATTEMPTS: usize = 3;
@@ -68,6 +69,7 @@ pub struct ControlPlane {
     client: Client,
     layout: Layout,
     tools: Tools,
+    pasts: usize,
     // Last, so that nobody writes into it any more when it is removed.
     dir: WorkDir,
 }
@@ -104,17 +106,11 @@ impl ControlPlane {
         certificates::write(dir.path())?;
         config::write(&layout)?;
 
-        let mut etcd = layout.spawn(Tool::Etcd, tools)?;
-        eventually("etcd", START_DEADLINE, async || {
-            etcd.check_running()?;
-            http::get_ok(&layout.etcd_health()).await
-        })
-        .await?;
-
-        let mut api_server = layout.spawn(Tool::ApiServer, tools)?;
-        let client = kubeconfig::client(&layout.kubeconfig(config::ADMIN)).await?;
-        ready(&mut api_server, &client).await?;
-
+        let Store {
+            etcd,
+            api_server,
+            client,
+        } = Store::start(&layout, tools).await?;
         let mut components = vec![
             Component {
                 tool: Tool::Etcd,
@@ -136,6 +132,7 @@ impl ControlPlane {
             client,
             layout,
             tools: tools.clone(),
+            pasts: 0,
             dir,
         };
         this.service_account_made().await?;
@@ -285,6 +282,18 @@ impl ControlPlane {
         Ok(())
     }
 
+    /// The cluster as it is now, for good: a second API server, which knows nothing of what comes.
+    ///
+    /// # Errors
+    /// When the data cannot be copied, or its programs do not come up, with the end of their logs.
+    pub async fn freeze(&mut self) -> Result<Past> {
+        self.pasts += 1;
+        let dir = self.dir.path().join(format!("past-{}", self.pasts));
+        let etcd = self.components.iter_mut().find(|c| c.tool == Tool::Etcd);
+        let etcd = &mut etcd.context("no etcd")?.process;
+        Past::of(etcd, &self.layout, &dir, &self.tools).await
+    }
+
     /// Names and process ids of the components.
     pub fn pids(&self) -> Vec<(&'static str, u32)> {
         self.components
@@ -306,15 +315,4 @@ impl Drop for ControlPlane {
         // Whoever writes stops before what it writes to.
         while self.components.pop().is_some() {}
     }
-}
-
-async fn ready(api_server: &mut Process, client: &Client) -> Result<()> {
-    eventually("the API server", START_DEADLINE, async || {
-        api_server.check_running()?;
-        let request = ::http::Request::get("/readyz").body(Vec::new())?;
-        client.request_text(request).await?;
-        Ok(())
-    })
-    .await
-    .with_context(|| format!("the API server's log ends:\n{}", api_server.log_tail(20)))
 }

@@ -11,7 +11,7 @@ use webinar_testbed::audit::Writes;
 use webinar_testbed::process::is_alive;
 use webinar_testbed::tools::Tool;
 use webinar_testbed::wait::{Stopwatch, eventually};
-use webinar_testbed::{ControlPlane, NodeShape, OperatorProcess, Options, client};
+use webinar_testbed::{ControlPlane, NodeShape, OperatorProcess, Options, client, write_kubeconfig};
 
 const SOON: Duration = Duration::from_secs(30);
 const MAKER: &str = "system:serviceaccount:stage:maker";
@@ -129,6 +129,7 @@ async fn a_cluster_of_ones_own() -> Result<()> {
     pods_fail_as_told(&control_plane).await?;
     zones_come_and_go(&control_plane).await?;
     an_outage_is_survived(&mut control_plane).await?;
+    the_past_stays_as_it_was(&mut control_plane).await?;
 
     let mut sleeper = OperatorProcess::spawn(
         std::path::Path::new("/bin/sleep"),
@@ -312,5 +313,25 @@ async fn an_outage_is_survived(control_plane: &mut ControlPlane) -> Result<()> {
     pods.create(&PostParams::default(), &pod("after", &json!({}), &json!({}))?)
         .await?;
     ready(&pods, "after").await?;
+    Ok(())
+}
+
+async fn the_past_stays_as_it_was(control_plane: &mut ControlPlane) -> Result<()> {
+    let stopwatch = Stopwatch::start();
+    let past = control_plane.freeze().await?;
+    println!("the past is up after {:?}", stopwatch.elapsed());
+    let now: Api<Pod> = Api::namespaced(control_plane.client(), "stage");
+    let then: Api<Pod> = Api::namespaced(past.client(), "stage");
+    let before = now.get("after").await?;
+    now.delete("after", &DeleteParams::default()).await?;
+    gone(&now, "after").await?;
+    ensure!(then.get("after").await? == before, "another pod");
+
+    // Who has a token for the one API server is let in by the other.
+    let token = control_plane.service_account_token("stage", "maker").await?;
+    let file = control_plane.work_dir().join("maker-then.kubeconfig");
+    write_kubeconfig(&file, past.server(), &past.ca(), &token)?;
+    let maker: Api<Pod> = Api::namespaced(client(&file).await?, "stage");
+    ensure!(maker.get("after").await? == before, "another pod");
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Writes: in order, bounded, each naming the very object it means.
 
+mod live;
 mod pace;
 mod refusal;
 
@@ -17,7 +18,7 @@ use kube::{Api, Client, Resource, ResourceExt as _};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
-use webinar_api::{FIELD_MANAGER, Webinar, labels};
+use webinar_api::{FIELD_MANAGER, labels};
 use webinar_plan::{Setback, SetbackKind};
 
 use crate::build::Owner;
@@ -28,6 +29,7 @@ use crate::limiter::{Claimant, Limiter};
 use crate::observe::is_owned_by;
 use crate::recent::Kind;
 
+use live::{holders, still_so, still_there};
 pub(crate) use pace::Pace;
 use refusal::{Answer, judge};
 
@@ -113,6 +115,10 @@ impl<'a> Writer<'a> {
     }
 
     async fn carry_out(&self, prepared: Prepared) -> Result<(), Error> {
+        if prepared.is_empty() {
+            return Ok(());
+        }
+        still_there(self.client, self.owner).await?;
         let Prepared {
             revision,
             services,
@@ -133,9 +139,12 @@ impl<'a> Writer<'a> {
             return Ok(());
         }
         let mut left = BATCH;
-        self.create_pods(batch(pods, &mut left, self)).await?;
+        let pods = self.not_held(batch(pods, &mut left, self)).await?;
+        self.create_pods(pods).await?;
         if !(cordon.is_empty() && disown.is_empty() && delete.is_empty()) {
-            self.still_so().await?;
+            // Nobody is hurt on the word of an old cache. Each pod's own version is compared by the API server as it is
+            // written.
+            still_so(self.client, self.owner).await?;
         }
         self.each(batch(cordon, &mut left, self), |(name, patch)| {
             self.patch_pod("cordon", name, patch)
@@ -334,6 +343,16 @@ impl<'a> Writer<'a> {
         }
     }
 
+    /// Those of `pods` whose slots are empty now. What holds the others has yet to be seen in the cache.
+    async fn not_held(&self, mut pods: Vec<Pod>) -> Result<Vec<Pod>, Error> {
+        for holder in holders(self.client, self.owner, &pods).await? {
+            let slot = holder.labels().get(labels::SLOT);
+            pods.retain(|p| p.labels().get(labels::SLOT) != slot);
+            self.wrote(Kind::Pod, &holder);
+        }
+        Ok(pods)
+    }
+
     /// Few at first, twice as many after each success.
     async fn create_pods(&self, mut pods: Vec<Pod>) -> Result<(), Error> {
         while !pods.is_empty() && !self.refused.load(Ordering::Acquire) {
@@ -346,21 +365,6 @@ impl<'a> Writer<'a> {
             pods = later;
         }
         Ok(())
-    }
-
-    /// Nobody is hurt on the word of an old cache: the Webinar itself, asked now, is as it was judged. Each pod's own
-    /// version is compared by the API server as it is written.
-    async fn still_so(&self) -> Result<(), Error> {
-        let what = || format!("look at Webinar {}/{}", self.owner.namespace, self.owner.name);
-        let found = call(what, self.api::<Webinar>().get_metadata_opt(&self.owner.name)).await?;
-        let same = found.is_some_and(|f| {
-            f.metadata.uid.as_ref() == Some(&self.owner.uid)
-                && f.metadata.generation == self.owner.generation
-                && f.metadata.deletion_timestamp.is_none()
-        });
-        same.then_some(()).ok_or_else(|| Error::Outdated {
-            what: format!("Webinar {}/{}", self.owner.namespace, self.owner.name),
-        })
     }
 
     async fn create_pod(&self, pod: Pod) -> Result<(), Error> {

@@ -41,6 +41,32 @@ pub(crate) struct Prepared {
     pub(crate) forget: Vec<Named>,
 }
 
+impl Prepared {
+    /// Nothing has to be written.
+    pub(crate) fn is_empty(&self) -> bool {
+        let Self {
+            revision,
+            services,
+            budgets,
+            pods,
+            cordon,
+            disown,
+            uncordon,
+            delete,
+            forget,
+        } = self;
+        revision.is_none()
+            && services.is_empty()
+            && budgets.is_empty()
+            && pods.is_empty()
+            && cordon.is_empty()
+            && disown.is_empty()
+            && uncordon.is_empty()
+            && delete.is_empty()
+            && forget.is_empty()
+    }
+}
+
 /// How the run's memory is written.
 #[derive(Debug)]
 pub(crate) enum RevisionWrite {
@@ -72,6 +98,12 @@ pub(crate) struct Changes<K> {
     pub(crate) create: Vec<K>,
     pub(crate) apply: Vec<K>,
     pub(crate) delete: Vec<Named>,
+}
+
+impl<K> Changes<K> {
+    fn is_empty(&self) -> bool {
+        self.create.is_empty() && self.apply.is_empty() && self.delete.is_empty()
+    }
 }
 
 impl<K> Default for Changes<K> {

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use k8s_openapi::api::core::v1::{Pod, PodStatus};
-use kube::api::{Patch, PatchParams, PostParams};
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{Patch, PatchParams};
 use kube::{Api, ResourceExt as _};
 use serde_json::json;
 use webinar_plan::Slot;
@@ -14,7 +14,7 @@ use webinar_testbed::proxy::{Fault, Pattern, Rule, Verb};
 use webinar_testbed::wait::{Stopwatch, eventually};
 
 use crate::support::assertions::{first_names, same, verdict};
-use crate::support::losses::{lose, only_these_were_made, some_slots, succeeded};
+use crate::support::losses::{lose, make_again, only_these_were_made, some_slots, succeeded};
 use crate::support::manifests::{class, tiny, webinar};
 use crate::support::scene::{SOON, Scene, Setting, in_seconds, story};
 use crate::support::world::{Counts, Fleet};
@@ -103,7 +103,7 @@ async fn meanwhile(scene: &mut Scene, before: &Fleet, moment: Offset) -> Result<
     let mut lost = some_slots(before);
     lose(scene, "events", before, &lost).await?;
     let returned = lost.pop_last().context("no slots")?;
-    make_again(scene, before, returned).await?;
+    make_again(scene, "events", before, &[returned].into()).await?;
     let blinking = before.0.iter().find(|(slot, _)| !lost.contains(slot));
     blink(scene, &blinking.context("no pods")?.1.name_any()).await?;
     tokio::time::sleep(A_MOMENT).await;
@@ -111,20 +111,6 @@ async fn meanwhile(scene: &mut Scene, before: &Fleet, moment: Offset) -> Result<
     let records = scene.since(moment).await?;
     only_these_were_made(&records, EVENT, &[].into()).context("the watches are not silent")?;
     Ok(Changed { lost, returned })
-}
-
-/// The same pod, as from a backup.
-async fn make_again(scene: &Scene, before: &Fleet, slot: Slot) -> Result<()> {
-    let pods: Api<Pod> = Api::namespaced(scene.control_plane.client(), "events");
-    let mut pod = before.0.get(&slot).context("an empty slot")?.clone();
-    pod.metadata.uid = None;
-    pod.metadata.resource_version = None;
-    pod.metadata.creation_timestamp = None;
-    pod.metadata.managed_fields = None;
-    pod.status = Some(PodStatus::default());
-    pod.spec.as_mut().context("no spec")?.node_name = None;
-    pods.create(&PostParams::default(), &pod).await?;
-    Ok(())
 }
 
 async fn blink(scene: &Scene, name: &str) -> Result<()> {

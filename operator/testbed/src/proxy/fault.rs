@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::answer::Answer;
+use super::elsewhere::Elsewhere;
 use super::hook::Hook;
 use super::request::{Request, Verb};
 use super::snapshot::Snapshot;
@@ -46,6 +47,10 @@ pub enum Fault {
     Record(Snapshot),
     /// Reads are answered from the past, those that were not recorded by the API server.
     Replay(Snapshot),
+    /// Reads and watches are answered by another API server, such as one for which time stands still. A watch that is open
+    /// stays where it is. When lifted, those that were opened elsewhere end as by [`Fault::Gone`]: what another API server
+    /// has told is no place to go on from.
+    ReadFrom(Elsewhere),
 }
 
 impl Fault {
@@ -55,6 +60,7 @@ impl Fault {
             (Some(Mode::Gone), _) => matches!(request.verb, Verb::List | Verb::Watch),
             (Some(_), _) => request.verb == Verb::Watch,
             (None, Self::Record(_) | Self::Replay(_)) => matches!(request.verb, Verb::Get | Verb::List),
+            (None, Self::ReadFrom(_)) => matches!(request.verb, Verb::Get | Verb::List | Verb::Watch),
             (None, _) => true,
         }
     }
@@ -76,8 +82,14 @@ impl Fault {
             | Self::KillBefore(_)
             | Self::KillAfter(_)
             | Self::Record(_)
-            | Self::Replay(_) => None,
+            | Self::Replay(_)
+            | Self::ReadFrom(_) => None,
         }
+    }
+
+    /// Whether another API server answers.
+    pub(super) fn leads_elsewhere(&self) -> bool {
+        matches!(self, Self::ReadFrom(_))
     }
 
     /// Whether all other traffic waits for it.
@@ -104,6 +116,7 @@ impl fmt::Display for Fault {
             Self::Gone => f.write_str("gone"),
             Self::Record(_) => f.write_str("record"),
             Self::Replay(_) => f.write_str("replay"),
+            Self::ReadFrom(other) => write!(f, "read from {other:?}"),
         }
     }
 }

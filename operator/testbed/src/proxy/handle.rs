@@ -26,7 +26,7 @@ const ANSWER_DEADLINE: Duration = Duration::from_secs(70);
 /// For what a test does while everything waits.
 const HOOK_DEADLINE: Duration = Duration::from_secs(60);
 
-/// A client's connection, with one of its own to the API server.
+/// A client's connection, with one of its own to the API server that was asked last.
 pub(super) struct Connection {
     shared: Arc<Shared>,
     upstream: Arc<Upstream>,
@@ -126,12 +126,22 @@ impl Connection {
                 Some(response) => Ok(response),
                 None => self.pass(call, admitted).await,
             },
+            Fault::ReadFrom(other) => self.pass_to(other.upstream(), call, admitted).await,
         }
     }
 
     /// Hands on the request, and the answer as it arrives.
-    async fn pass(&self, call: Call, mut admitted: Admitted) -> Result<Response<Body>> {
-        let (parts, body) = self.forward(&call, &admitted).await?.into_parts();
+    async fn pass(&self, call: Call, admitted: Admitted) -> Result<Response<Body>> {
+        self.pass_to(&self.upstream, call, admitted).await
+    }
+
+    async fn pass_to(
+        &self,
+        upstream: &Upstream,
+        call: Call,
+        mut admitted: Admitted,
+    ) -> Result<Response<Body>> {
+        let (parts, body) = self.forward(upstream, &call, &admitted).await?.into_parts();
         let body = match admitted.ticket.take() {
             Some(ticket) if parts.status == StatusCode::OK => {
                 let kind = parts.headers.get(CONTENT_TYPE);
@@ -145,14 +155,19 @@ impl Connection {
 
     /// Hands on the request and waits for the whole answer.
     async fn apply(&self, call: &Call, admitted: &Admitted) -> Result<(http::response::Parts, Bytes)> {
-        let (parts, body) = self.forward(call, admitted).await?.into_parts();
+        let (parts, body) = self.forward(&self.upstream, call, admitted).await?.into_parts();
         Ok((parts, read_answer(body).await?))
     }
 
-    async fn forward(&self, call: &Call, admitted: &Admitted) -> Result<Response<Incoming>> {
-        let request = self.upstream.request(&call.parts, call.body.clone())?;
+    async fn forward(
+        &self,
+        upstream: &Upstream,
+        call: &Call,
+        admitted: &Admitted,
+    ) -> Result<Response<Incoming>> {
+        let request = upstream.request(&call.parts, call.body.clone())?;
         let mut link = self.link.lock().await;
-        let sending = self.upstream.send(&mut link, request);
+        let sending = upstream.send(&mut link, request);
         let mut response = match tokio::time::timeout(ANSWER_DEADLINE, sending).await {
             Ok(outcome) => outcome.with_context(|| call.request.to_string())?,
             Err(_) => {

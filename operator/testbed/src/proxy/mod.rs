@@ -39,6 +39,7 @@
 
 mod answer;
 mod body;
+mod elsewhere;
 mod fault;
 mod handle;
 mod hook;
@@ -68,6 +69,7 @@ use tokio::net::TcpListener;
 use tokio_util::task::AbortOnDropHandle;
 
 pub use answer::Answer;
+pub use elsewhere::Elsewhere;
 pub use fault::Fault;
 pub use hook::{Held, Holds, Hook};
 pub use log::{Injected, Write};

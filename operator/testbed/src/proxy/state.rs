@@ -113,7 +113,8 @@ impl Shared {
         }
         let fault = chosen.map(|(_, fault)| fault);
         let ticket = (request.verb == Verb::Watch).then(|| {
-            let (id, mode) = state.watches.open(request);
+            let elsewhere = fault.as_ref().is_some_and(Fault::leads_elsewhere);
+            let (id, mode) = state.watches.open(request, elsewhere);
             if let Some(mode) = fault.as_ref().and_then(Fault::mode) {
                 state.watches.turn(id, mode);
             }

@@ -41,12 +41,15 @@ const HOP_BY_HOP: [HeaderName; 8] = [
 pub(super) struct Upstream {
     host: String,
     port: u16,
+    authority: String,
     name: ServerName<'static>,
     tls: TlsConnector,
 }
 
 /// A connection to it.
 pub(super) struct Link {
+    /// Whom it leads to.
+    authority: String,
     requests: SendRequest<Full<Bytes>>,
     _connection: AbortOnDropHandle<()>,
 }
@@ -60,12 +63,19 @@ impl Upstream {
             "{server} is not served with TLS"
         );
         let host = url.host().with_context(|| format!("{server} names no host"))?;
+        let port = url.port_u16().unwrap_or(443);
         Ok(Self {
             host: host.to_owned(),
-            port: url.port_u16().unwrap_or(443),
+            port,
+            authority: format!("{host}:{port}"),
             name: ServerName::try_from(host.to_owned()).context("naming the API server")?,
             tls: tls::connector(ca)?,
         })
+    }
+
+    /// Host and port.
+    pub(super) fn authority(&self) -> &str {
+        &self.authority
     }
 
     /// Connects.
@@ -84,6 +94,7 @@ impl Upstream {
                 }
             });
             Ok(Link {
+                authority: self.authority.clone(),
                 requests,
                 _connection: AbortOnDropHandle::new(connection),
             })
@@ -91,7 +102,7 @@ impl Upstream {
         .await
     }
 
-    /// Sends a request over the link if it is still good, else over a new one that takes its place. Returns with the
+    /// Sends a request over the link if it leads here and is still good, else over a new one that takes its place. Returns with the
     /// headers of the answer.
     pub(super) async fn send(
         &self,
@@ -99,7 +110,10 @@ impl Upstream {
         request: Request<Full<Bytes>>,
     ) -> Result<Response<Incoming>> {
         let mut request = request;
-        if let Some(Link { requests, .. }) = link
+        if let Some(Link {
+            requests, authority, ..
+        }) = link
+            && *authority == self.authority
             && requests.ready().await.is_ok()
         {
             match requests.try_send_request(request).await {
@@ -131,8 +145,7 @@ impl Upstream {
         for name in [ACCEPT_ENCODING, EXPECT, CONTENT_LENGTH] {
             headers.remove(name);
         }
-        let host = format!("{}:{}", self.host, self.port);
-        headers.insert(HOST, HeaderValue::try_from(host)?);
+        headers.insert(HOST, HeaderValue::try_from(self.authority.as_str())?);
         Ok(request)
     }
 }

@@ -35,15 +35,28 @@ impl Mode {
 /// The open watches, in the order in which they were asked for.
 #[derive(Debug, Default)]
 pub(super) struct Watches {
-    open: BTreeMap<u64, (Request, watch::Sender<Mode>)>,
+    open: BTreeMap<u64, Open>,
     last: u64,
 }
 
+#[derive(Debug)]
+struct Open {
+    request: Request,
+    mode: watch::Sender<Mode>,
+    /// Another API server answers it.
+    elsewhere: bool,
+}
+
 impl Watches {
-    pub(super) fn open(&mut self, request: &Request) -> (u64, watch::Receiver<Mode>) {
-        let (sender, receiver) = watch::channel(Mode::Flowing);
+    pub(super) fn open(&mut self, request: &Request, elsewhere: bool) -> (u64, watch::Receiver<Mode>) {
+        let (mode, receiver) = watch::channel(Mode::Flowing);
         self.last += 1;
-        self.open.insert(self.last, (request.clone(), sender));
+        let open = Open {
+            request: request.clone(),
+            mode,
+            elsewhere,
+        };
+        self.open.insert(self.last, open);
         (self.last, receiver)
     }
 
@@ -59,15 +72,15 @@ impl Watches {
     /// Those that faults can still happen to.
     pub(super) fn requests(&self) -> Vec<(u64, Request)> {
         let open = self.open.iter();
-        open.filter(|(_, (_, mode))| !mode.borrow().is_final())
-            .map(|(id, (request, _))| (*id, request.clone()))
+        open.filter(|(_, watch)| !watch.mode.borrow().is_final())
+            .map(|(id, watch)| (*id, watch.request.clone()))
             .collect()
     }
 
     /// A watch that is about to end stays so.
     pub(super) fn turn(&self, id: u64, to: Mode) {
-        if let Some((_, mode)) = self.open.get(&id) {
-            mode.send_if_modified(|mode| {
+        if let Some(watch) = self.open.get(&id) {
+            watch.mode.send_if_modified(|mode| {
                 let turns = !mode.is_final() && *mode != to;
                 if turns {
                     *mode = to;
@@ -79,9 +92,10 @@ impl Watches {
 
     /// Ends what the last script did to them.
     pub(super) fn lift(&self) {
-        for (id, (_, mode)) in &self.open {
-            let now = *mode.borrow();
+        for (id, watch) in &self.open {
+            let now = *watch.mode.borrow();
             match now {
+                _ if watch.elsewhere => self.turn(*id, Mode::Gone),
                 Mode::Frozen => self.turn(*id, Mode::Broken),
                 Mode::Held => self.turn(*id, Mode::Flowing),
                 Mode::Flowing | Mode::Closed | Mode::Gone | Mode::Broken => {}

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use k8s_openapi::api::core::v1::Pod;
-use kube::api::DeleteParams;
+use k8s_openapi::api::core::v1::{Pod, PodStatus};
+use kube::api::{DeleteParams, PostParams};
 use kube::{Api, ResourceExt as _};
 use webinar_plan::{Role, Slot};
 use webinar_testbed::audit::Records;
@@ -33,6 +33,27 @@ pub(crate) async fn lose(
     for slot in slots {
         let name = fleet.0.get(slot).context("an empty slot")?.name_any();
         pods.delete(&name, &at_once).await?;
+    }
+    Ok(())
+}
+
+/// Makes the pods of these slots again by hand, under their old names, as from a backup.
+pub(crate) async fn make_again(
+    scene: &Scene,
+    namespace: &str,
+    fleet: &Fleet,
+    slots: &BTreeSet<Slot>,
+) -> Result<()> {
+    let pods: Api<Pod> = Api::namespaced(scene.control_plane.client(), namespace);
+    for slot in slots {
+        let mut pod = fleet.0.get(slot).context("an empty slot")?.clone();
+        pod.metadata.uid = None;
+        pod.metadata.resource_version = None;
+        pod.metadata.creation_timestamp = None;
+        pod.metadata.managed_fields = None;
+        pod.status = Some(PodStatus::default());
+        pod.spec.as_mut().context("no spec")?.node_name = None;
+        pods.create(&PostParams::default(), &pod).await?;
     }
     Ok(())
 }

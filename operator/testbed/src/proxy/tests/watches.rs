@@ -4,8 +4,9 @@ use anyhow::Result;
 use http::Method;
 use serde_json::{Value, json};
 
-use super::super::{Fault, Pattern, Rule};
-use super::stage::{PODS, SOON, Stage, Watched};
+use super::super::{Elsewhere, Fault, Pattern, Rule};
+use super::stage::{PODS, SOON, Stage, WATCH, Watched};
+use crate::certificates;
 use crate::wait::eventually;
 
 /// A stage with a watch that has said something, then the fault, and a second watch opened under it.
@@ -165,4 +166,40 @@ async fn only_the_watches_meant_are_touched() -> Result<()> {
     assert_eq!(first.next().await?.as_deref(), Some("one"));
     assert_eq!(third.next().await?.as_deref(), Some("one"));
     second.is_silent().await
+}
+
+#[tokio::test]
+async fn what_was_read_elsewhere_is_forgotten_when_lifted() -> Result<()> {
+    let (stage, other) = (Stage::set().await?, Stage::set().await?);
+    let ca = other.dir.path().join(certificates::CA_CERT);
+    let reads = Fault::ReadFrom(Elsewhere::at(&other.address, &ca)?);
+    let mut open = stage.watch().await?;
+    // Over one connection all the time, whoever answers.
+    let mut link = Some(stage.connect().await?);
+
+    stage.proxy.script([Rule::new(Pattern::any(), reads)]);
+    stage.call_over(&mut link, Method::GET, PODS, "").await?;
+    stage.call_over(&mut link, Method::POST, PODS, "a").await?;
+    let mut new = stage.watch().await?;
+    other.server.say("old");
+    assert_eq!(new.next().await?.as_deref(), Some("old"));
+
+    stage.proxy.lift();
+    let last: Value = serde_json::from_str(&new.next().await?.unwrap_or_default())?;
+    assert_eq!(
+        (&last["type"], &last["object"]["code"]),
+        (&json!("ERROR"), &json!(410))
+    );
+    assert_eq!(new.next().await?, None);
+    stage.call_over(&mut link, Method::GET, PODS, "").await?;
+    stage.server.say("new");
+    assert_eq!(open.next().await?.as_deref(), Some("new"));
+
+    let (get, post, watch) = (
+        format!("GET {PODS}"),
+        format!("POST {PODS} a"),
+        format!("GET {WATCH}"),
+    );
+    stage.seen(&[watch.clone(), post, get.clone()]).await?;
+    other.seen(&[get, watch]).await
 }
