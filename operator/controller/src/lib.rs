@@ -23,6 +23,7 @@ mod metrics;
 mod neighbours;
 mod observe;
 mod offline;
+mod ownership;
 mod quantity;
 mod recent;
 mod reconcile;

@@ -24,7 +24,7 @@ use crate::limiter::Limiter;
 use crate::metrics::Metrics;
 use crate::observe::Caches;
 use crate::recent::Recollection;
-use crate::watch::{self, Touched, everything, ours, scoped, watch as keep};
+use crate::watch::{self, Touched, everything, ours, scoped, selectable, watch as keep};
 
 /// Changes that wait for the throttle.
 const QUEUE: usize = 1_024;
@@ -141,7 +141,7 @@ fn fill(
     let (send, touched) = mpsc::channel(QUEUE);
     let (pods, a) = keep::<Pod>(
         scoped(client, scope),
-        ours(),
+        selectable(),
         watch::trim_pod,
         watch::owner,
         send.clone(),

@@ -20,12 +20,11 @@ use std::fmt::Debug;
 use webinar_api::{FIELD_MANAGER, Webinar, labels};
 use webinar_plan::{Setback, SetbackKind};
 
-use crate::build::Owner;
 use crate::build::prepare::{Changes, Named, Prepared, RevisionWrite};
 use crate::client::call;
 use crate::error::Error;
 use crate::limiter::{Claimant, Limiter};
-use crate::observe::is_owned_by;
+use crate::ownership::{Owner, is_owned_by, is_owned_by_namesake};
 use crate::recent::Kind;
 
 pub(crate) use pace::Pace;
@@ -464,11 +463,4 @@ fn gone_or_other(error: &Error) -> bool {
     error
         .answer()
         .is_some_and(|s| s.is_not_found() || s.is_conflict() || s.is_invalid())
-}
-
-/// Owned by a Webinar of the same name that is gone: the garbage collector is about to take it.
-fn is_owned_by_namesake<K: Resource>(object: &K, owner: &Owner) -> bool {
-    object.owner_references().iter().any(|o| {
-        o.controller == Some(true) && o.kind == "Webinar" && o.name == owner.name && o.uid != owner.uid
-    })
 }
