@@ -23,7 +23,8 @@ use webinar_plan::{Setback, SetbackKind};
 use crate::build::prepare::{Changes, Named, Prepared, RevisionWrite};
 use crate::client::call;
 use crate::error::Error;
-use crate::limiter::{Claimant, Limiter};
+use crate::fair::Claimant;
+use crate::limiter::Limiter;
 use crate::ownership::{Owner, is_owned_by, is_owned_by_namesake};
 use crate::recent::Kind;
 
@@ -86,7 +87,7 @@ impl<'a> Writer<'a> {
             owner,
             now,
             claimant: Claimant {
-                uid: owner.uid.clone(),
+                party: owner.uid.clone(),
                 start: start.unwrap_or(now),
             },
             applied: Mutex::new(applied),
