@@ -29,6 +29,8 @@ mod t06_conflict_storm;
 mod t07_api_errors;
 mod t08_watch_loss;
 mod t09_leader_failover;
+mod t11_uninstall;
+mod t12_ownership;
 mod t13_quiet;
 mod t14_poisoned_object;
 mod t17_node_zone_loss;
