@@ -36,3 +36,4 @@ mod t14_poisoned_object;
 mod t17_node_zone_loss;
 mod t18_drain_pdb;
 mod t19_quota;
+mod t24_flood;
