@@ -36,4 +36,5 @@ mod t14_poisoned_object;
 mod t17_node_zone_loss;
 mod t18_drain_pdb;
 mod t19_quota;
+mod t20_no_capacity;
 mod t24_flood;
