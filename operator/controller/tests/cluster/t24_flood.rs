@@ -32,17 +32,17 @@ const DUE: usize = 50;
 const IN_FLIGHT: usize = 16;
 
 /// How long each status of the tenant takes in the cut-down story: hundreds then wait as long as thousands otherwise.
-const SLOW: Duration = Duration::from_secs(1);
+const SLOW: Duration = Duration::from_millis(1_500);
 
 /// How long before its start a meeting is asked for, and how much of that its class takes for a pod.
-const AHEAD: i64 = 25;
+const AHEAD: i64 = 20;
 const MEETINGS: &str = "
   templates: {sfu: media-sfu}
   maxTier: room
   ramp:
     safetyPercent: 100
     readyBefore: 0s
-    settle: {nodeStartup: 0s, imagePull: 0s, podStartup: 20s, upstream: 0s, loadBalancer: 0s}
+    settle: {nodeStartup: 0s, imagePull: 0s, podStartup: 15s, upstream: 0s, loadBalancer: 0s}
 ";
 
 /// Writes that one Webinar of the tenant may cost at most: for most a status and an Event; for those that are due, what
