@@ -13,13 +13,13 @@ use webinar_api::{Webinar, WebinarStatus};
 use webinar_plan::{Input, Plan, Recent};
 
 use crate::act::{Applied, Pace};
-use crate::build::Owner;
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::leader::Leadership;
 use crate::limiter::Limiter;
 use crate::metrics::Metrics;
 use crate::observe::{Caches, Seen};
+use crate::ownership::Owner;
 use crate::pulse::Pulse;
 use crate::recent::Recollection;
 use crate::report;
@@ -77,7 +77,7 @@ impl Context {
         let current = self
             .recollection
             .with(&owner.uid, |known| self.caches.show_own_writes(known));
-        current.then(|| self.caches.look(&owner.namespace, &owner.uid))
+        current.then(|| self.caches.look(owner))
     }
 
     /// What a decision may know of the past.
@@ -123,7 +123,7 @@ impl Context {
         if said.conditions.is_empty() {
             return Worth::Nothing;
         }
-        if said.notice.is_some() {
+        if !said.notices.is_empty() {
             return Worth::Now;
         }
         let written = self.recollection.with(&owner.uid, |known| known.status_written);
@@ -134,7 +134,8 @@ impl Context {
     pub(crate) fn spoke(&self, owner: &Owner, plan: &Plan, now: Timestamp) {
         self.recollection.with(&owner.uid, |known| {
             known.status_written = Some(now);
-            known.told = plan.status.notice.as_ref().map(|n| n.subject).or(known.told);
+            let subjects = plan.status.notices.iter().map(|n| n.subject);
+            known.told.extend(subjects.map(|s| (s.reason, s.moment)));
         });
         let Plan {
             memory: _,

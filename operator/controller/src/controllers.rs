@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt as _;
+use jiff::Timestamp;
 use kube::core::DeserializeGuard;
 use kube::runtime::Controller;
-use kube::runtime::controller;
+use kube::runtime::controller::{self, Action};
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Api, ResourceExt as _};
 use prometheus_client::metrics::histogram::Histogram;
@@ -16,12 +17,14 @@ use tokio_util::sync::CancellationToken;
 use webinar_api::{Webinar, WebinarClass};
 
 use crate::context::{Context, try_again};
+use crate::fair::Claimant;
 use crate::throttle::throttle;
+use crate::turns::Turns;
 use crate::watch::{Touched, everything, scoped};
-use crate::{class, reconcile};
+use crate::{class, convert, reconcile};
 
-/// Reconciles under way at once.
-const CONCURRENCY: u16 = 16;
+/// Passes under way at once: those that write wait most of their time.
+const AT_ONCE: usize = 16;
 
 /// One reconcile a second for each Webinar, however much its pods change.
 const THROTTLE: Duration = Duration::from_secs(1);
@@ -44,8 +47,8 @@ pub(crate) async fn keep_webinars(
 ) -> anyhow::Result<()> {
     context.caches.filled().await;
     let webinars: Api<DeserializeGuard<Webinar>> = scoped(&context.client, scope.as_deref());
-    let controller = Controller::new(webinars, everything())
-        .with_config(controller::Config::default().concurrency(CONCURRENCY));
+    let controller = Controller::new(webinars, everything());
+    let (turns, called) = Turns::new(AT_ONCE, context.pulse.clone());
     let store = controller.store();
     // One scope has one controller, so it is empty until now.
     let _ = context.caches.webinars.set(store.clone());
@@ -56,7 +59,11 @@ pub(crate) async fn keep_webinars(
     } = triggers;
     // A new leader has not looked at anything yet.
     let begun = context.leadership.terms().map(|()| Touched::All);
+    let called = futures::stream::unfold(called, |mut called| async move {
+        called.recv().await.map(|who| (who, called))
+    });
     let touched = futures::stream::select(throttle(touched, THROTTLE), begun);
+    let touched = futures::stream::select(touched, called);
     let triggers = touched.flat_map(move |touched| {
         let concerned = match touched.reference() {
             Some(one) => vec![one],
@@ -72,16 +79,20 @@ pub(crate) async fn keep_webinars(
         futures::stream::iter(concerned)
     });
     let tidy_up = tidy_up(Arc::clone(&context), store);
+    let told = Arc::clone(&turns);
     let run = controller
         .reconcile_on(triggers)
         .graceful_shutdown_on(stop.cancelled_owned())
         .run(
             move |webinar, context| {
-                let seconds = seconds.clone();
+                let (turns, seconds) = (Arc::clone(&turns), seconds.clone());
                 async move {
+                    let (by, who) = claim(&webinar);
+                    let Some(_turn) = turns.claim(by, who) else {
+                        return Ok(Action::await_change());
+                    };
                     let begun = tokio::time::Instant::now();
-                    let _pass = context.pulse.pass();
-                    let done = reconcile::reconcile(webinar, Arc::clone(&context)).await;
+                    let done = reconcile::reconcile(webinar, context).await;
                     seconds.observe(begun.elapsed().as_secs_f64());
                     done
                 }
@@ -89,17 +100,34 @@ pub(crate) async fn keep_webinars(
             |webinar, error, context: Arc<Context>| try_again(webinar.uid().as_deref(), error, &context),
             Arc::clone(&context),
         )
-        .for_each(|done| async move {
-            match done {
+        .for_each(move |done| {
+            match &done {
+                Ok(_) => {}
                 // A Webinar that is gone, and what it leaves behind is still going.
-                Ok(_) | Err(controller::Error::ObjectNotFound(_)) => {}
-                Err(error) => report_failure(&error),
+                Err(controller::Error::ObjectNotFound(gone)) => told.gone(&Touched::Webinar {
+                    namespace: gone.namespace.clone().unwrap_or_default(),
+                    name: gone.name.clone(),
+                }),
+                Err(error) => report_failure(error),
             }
+            std::future::ready(())
         });
     tokio::select! {
         () = run => Ok(()),
         () = tidy_up => Ok(()),
     }
+}
+
+/// Who wants to be looked at: namespaces take turns.
+fn claim(webinar: &DeserializeGuard<Webinar>) -> (Claimant, Touched) {
+    let (namespace, name) = (webinar.namespace().unwrap_or_default(), webinar.name_any());
+    let start = webinar.0.as_ref().ok().and_then(|w| convert::spec(&w.spec).start);
+    let created = || webinar.creation_timestamp().map(|t| t.0);
+    let by = Claimant {
+        party: namespace.clone(),
+        start: start.or_else(created).unwrap_or(Timestamp::MAX),
+    };
+    (by, Touched::Webinar { namespace, name })
 }
 
 pub(crate) async fn judge_classes(

@@ -1,32 +1,20 @@
 //! One bound on writes for the whole process: so many a second, so many at once, shared fairly.
 
-use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
+
+use crate::fair::{Claimant, Queue};
 
 /// Claims that may wait to be queued; whoever comes later waits before that.
 const QUEUE: usize = 1_024;
 
 /// A token bucket with a bound on writes under way.
-///
-/// Every other turn goes to the event that starts next, the turns between to the one that has waited longest since its
-/// last turn. So the nearest start has at least half of all turns, and nobody starves.
 #[derive(Debug)]
 pub(crate) struct Limiter {
     claims: mpsc::Sender<Claim>,
-}
-
-/// Who wants to write.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Claimant {
-    /// UID of the Webinar.
-    pub(crate) uid: String,
-    /// When its event starts.
-    pub(crate) start: Timestamp,
 }
 
 #[derive(Debug)]
@@ -74,7 +62,7 @@ async fn grant(mut claimed: mpsc::Receiver<Claim>, mut bucket: Bucket, permits: 
     loop {
         if queue.is_empty() {
             match claimed.recv().await {
-                Some(claim) => queue.push(claim),
+                Some(claim) => queue.push(claim.by, claim.grant),
                 None => return,
             }
         }
@@ -82,11 +70,12 @@ async fn grant(mut claimed: mpsc::Receiver<Claim>, mut bucket: Bucket, permits: 
         let permit = permit.expect("the semaphore is never closed");
         sleep_until(bucket.reserve(Instant::now())).await;
         while let Ok(claim) = claimed.try_recv() {
-            queue.push(claim);
+            queue.push(claim.by, claim.grant);
         }
-        if let Some(claim) = queue.pop() {
+        let next = std::iter::from_fn(|| queue.pop()).find(|grant| !grant.is_closed());
+        if let Some(grant) = next {
             // Whoever waits no longer gives the permit back.
-            let _ = claim.grant.send(permit);
+            let _ = grant.send(permit);
         }
     }
 }
@@ -107,67 +96,15 @@ impl Bucket {
     }
 }
 
-/// Claims by Webinar.
-#[derive(Debug, Default)]
-struct Queue {
-    waiting: BTreeMap<String, Waiting>,
-    turns: u64,
-}
-
-#[derive(Debug)]
-struct Waiting {
-    start: Timestamp,
-    last_turn: u64,
-    claims: VecDeque<Claim>,
-}
-
-impl Queue {
-    fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
-    }
-
-    fn push(&mut self, claim: Claim) {
-        let waiting = self
-            .waiting
-            .entry(claim.by.uid.clone())
-            .or_insert_with(|| Waiting {
-                start: claim.by.start,
-                last_turn: self.turns,
-                claims: VecDeque::new(),
-            });
-        waiting.start = claim.by.start;
-        waiting.claims.push_back(claim);
-    }
-
-    fn pop(&mut self) -> Option<Claim> {
-        loop {
-            self.turns += 1;
-            let nearest = self.turns % 2 == 1;
-            let (uid, waiting) = self.waiting.iter_mut().min_by_key(|(uid, w)| {
-                let start = nearest.then_some(w.start);
-                (start, w.last_turn, (*uid).clone())
-            })?;
-            waiting.last_turn = self.turns;
-            let claim = waiting.claims.pop_front();
-            if waiting.claims.is_empty() {
-                let uid = uid.clone();
-                self.waiting.remove(&uid);
-            }
-            match claim {
-                Some(claim) if !claim.grant.is_closed() => return Some(claim),
-                _ => {}
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+
     use super::*;
 
-    fn claimant(uid: &str, start: i64) -> Claimant {
+    fn claimant(party: &str, start: i64) -> Claimant {
         Claimant {
-            uid: uid.to_owned(),
+            party: party.to_owned(),
             start: Timestamp::from_second(start).unwrap(),
         }
     }

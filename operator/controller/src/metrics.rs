@@ -71,6 +71,7 @@ pub(crate) struct Metrics {
     capacity: Family<EventState, Gauge>,
     tier: Family<Event, Gauge>,
     pods: Family<EventPods, Gauge>,
+    foreign_pods: Family<Event, Gauge>,
     ready_lead: Family<Event, Seconds>,
     condition: Family<EventCondition, Gauge>,
     errors: Family<ErrorKind, Counter>,
@@ -112,6 +113,11 @@ impl Metrics {
         registry.register("webinar_capacity_attendees", "Seats", all.capacity.clone());
         registry.register("webinar_tier_attendees", "Booked audience size", all.tier.clone());
         registry.register("webinar_pods", "Pods by role", all.pods.clone());
+        registry.register(
+            "webinar_foreign_pods",
+            "Pods that carry the Webinar's labels and are not its own",
+            all.foreign_pods.clone(),
+        );
         registry.register(
             "webinar_condition",
             "1 for the status that holds, 0 for the others",
@@ -170,6 +176,9 @@ impl Metrics {
         if let Some(tier) = status.tier {
             self.tier.get_or_create(&event()).set(i64::from(tier.attendees()));
         }
+        self.foreign_pods
+            .get_or_create(&event())
+            .set(i64::from(status.strangers));
         for (state, seats) in SEATS.into_iter().zip([status.seats_desired, status.seats_ready]) {
             let labels = EventState {
                 namespace: namespace.to_owned(),
@@ -219,7 +228,9 @@ impl Metrics {
         for family in [&self.start, &self.ready_by, &self.ramp, &self.ready_lead] {
             family.remove(&event);
         }
-        self.tier.remove(&event);
+        for family in [&self.tier, &self.foreign_pods] {
+            family.remove(&event);
+        }
         for state in SEATS {
             let (namespace, name) = (namespace.to_owned(), name.to_owned());
             self.capacity.remove(&EventState {

@@ -11,6 +11,7 @@ use kube::{Resource, ResourceExt as _};
 use webinar_api::{Webinar, WebinarClass};
 
 use crate::neighbours::Everyone;
+use crate::ownership::{Owner, concerns, is_owned_by, told_apart};
 use crate::recent::{Kind, Known};
 use crate::watch::{Progress, Watched};
 
@@ -31,6 +32,8 @@ pub(crate) struct Caches {
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     pub(crate) pods: Vec<Arc<Pod>>,
+    /// Pods that carry the Webinar's labels and are not its own.
+    pub(crate) strangers: Vec<Arc<Pod>>,
     pub(crate) services: Vec<Arc<Service>>,
     pub(crate) budgets: Vec<Arc<PodDisruptionBudget>>,
     /// Newest run first.
@@ -86,8 +89,9 @@ impl Caches {
             .all(|(kind, mark)| self.progress(*kind).shows(*mark))
     }
 
-    /// What belongs to the Webinar `uid`.
-    pub(crate) fn look(&self, namespace: &str, uid: &str) -> Seen {
+    /// What belongs to this Webinar, or looks as if it did.
+    pub(crate) fn look(&self, owner: &Owner) -> Seen {
+        let (namespace, uid) = (owner.namespace.as_str(), owner.uid.as_str());
         let mut revisions = owned(&self.revisions.store, namespace, uid);
         revisions.sort_by_key(|r| std::cmp::Reverse(r.revision));
         let platform = self.platform();
@@ -99,8 +103,10 @@ impl Caches {
         } else {
             Everyone::default()
         };
+        let (pods, strangers) = told_apart(self.pods.store.state_filter(|pod| concerns(pod, owner)), owner);
         Seen {
-            pods: owned(&self.pods.store, namespace, uid),
+            pods,
+            strangers,
             services: owned(&self.services.store, namespace, uid),
             budgets: owned(&self.budgets.store, namespace, uid),
             revisions,
@@ -145,12 +151,4 @@ where
     K: Resource<DynamicType = ()> + Clone + 'static,
 {
     store.state_filter(|object| object.namespace().as_deref() == Some(namespace) && is_owned_by(object, uid))
-}
-
-/// The Webinar `uid` is the controller of `object`.
-pub(crate) fn is_owned_by<K: Resource>(object: &K, uid: &str) -> bool {
-    object
-        .owner_references()
-        .iter()
-        .any(|o| o.controller == Some(true) && o.uid == uid)
 }

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use tokio::time::Instant;
-use webinar_plan::{Alarm, Pod, Recent, Setback, Slot, Subject};
+use webinar_plan::{Alarm, Pod, Reason, Recent, Setback, Slot};
 
 use crate::act::Pace;
 use crate::watch::Mark;
@@ -29,8 +29,8 @@ pub(crate) struct Known {
     pub(crate) setbacks: Vec<Setback>,
     /// Why seats were last said to be at risk.
     pub(crate) alarm: Option<Alarm>,
-    /// The last notice that was told.
-    pub(crate) told: Option<Subject>,
+    /// The moment that the last notice of each reason spoke of.
+    pub(crate) told: BTreeMap<Reason, Timestamp>,
     /// How fast to create, and how patiently to try again.
     pub(crate) pace: Pace,
     /// The version of the object that could not be read and was told of.
@@ -72,7 +72,7 @@ impl Known {
             vanished: self.vanished.clone(),
             setbacks: self.setbacks.clone(),
             alarm: self.alarm,
-            told: self.told,
+            told: self.told.clone(),
         }
     }
 }

@@ -68,7 +68,7 @@ pub(crate) async fn reconcile(
                     webinar,
                     webinar.status.as_ref(),
                     &status,
-                    plan.status.notice.as_ref(),
+                    &plan.status.notices,
                 )
                 .await;
             }

@@ -9,9 +9,9 @@ use serde_json::json;
 use webinar_api::{FIELD_MANAGER, Webinar, WebinarStatus};
 use webinar_plan::{ConditionType, Notice, Reason};
 
-use crate::build::Owner;
 use crate::client::{DEADLINE, call};
 use crate::error::Error;
+use crate::ownership::Owner;
 use crate::validate::find;
 
 /// Kubernetes refuses longer notes.
@@ -61,17 +61,17 @@ pub(crate) async fn write_status(
     }
 }
 
-/// One Event for each change of verdict between `old` and `new`, and for the notice. Best effort: an Event
+/// One Event for each change of verdict between `old` and `new`, and for each notice. Best effort: an Event
 /// never decides anything, and its failure holds nothing up.
 pub(crate) async fn tell(
     recorder: &Recorder,
     webinar: &Webinar,
     old: Option<&WebinarStatus>,
     new: &WebinarStatus,
-    notice: Option<&Notice>,
+    notices: &[Notice],
 ) {
     let reference = webinar.object_ref(&());
-    for (type_, reason, note) in news(old, new, notice) {
+    for (type_, reason, note) in news(old, new, notices) {
         publish(recorder, &reference, type_, &reason, &note).await;
     }
 }
@@ -124,7 +124,7 @@ fn at_risk(reason: &str) -> String {
 fn news(
     old: Option<&WebinarStatus>,
     new: &WebinarStatus,
-    notice: Option<&Notice>,
+    notices: &[Notice],
 ) -> Vec<(EventType, String, String)> {
     let mut out = Vec::new();
     let was = |kind: ConditionType| old.and_then(|s| find(&s.conditions, kind.as_str()));
@@ -153,7 +153,7 @@ fn news(
             }
         }
     }
-    if let Some(notice) = notice {
+    for notice in notices {
         out.push((
             EventType::Warning,
             notice.subject.reason.to_string(),
@@ -205,15 +205,15 @@ mod tests {
                 "29 relays are unschedulable.",
             ),
         ]);
-        let told = news(Some(&fine), &short, None);
+        let told = news(Some(&fine), &short, &[]);
         let [(type_, reason, note)] = &told[..] else {
             panic!("{told:?}");
         };
         assert_eq!((type_, reason.as_str()), (&EventType::Warning, "Unschedulable"));
         assert!(!note.contains(|c: char| c.is_ascii_digit()), "{note}");
-        assert!(news(Some(&short), &short, None).is_empty());
+        assert!(news(Some(&short), &short, &[]).is_empty());
 
-        let told = news(Some(&short), &fine, None);
+        let told = news(Some(&short), &fine, &[]);
         let reasons: Vec<_> = told.iter().map(|(t, r, _)| (t, r.as_str())).collect();
         assert_eq!(
             reasons,

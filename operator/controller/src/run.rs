@@ -25,7 +25,7 @@ use crate::metrics::Metrics;
 use crate::observe::Caches;
 use crate::pulse::Pulse;
 use crate::recent::Recollection;
-use crate::watch::{self, Touched, everything, ours, scoped, watch as keep};
+use crate::watch::{self, Touched, everything, ours, scoped, selectable, watch as keep};
 
 /// Changes that wait for the throttle.
 const QUEUE: usize = 1_024;
@@ -146,7 +146,7 @@ fn fill(
     let (send, touched) = mpsc::channel(QUEUE);
     let (pods, a) = keep::<Pod>(
         scoped(client, scope),
-        ours(),
+        selectable(),
         watch::trim_pod,
         watch::owner,
         send.clone(),

@@ -8,8 +8,8 @@ use webinar_plan as plan;
 use webinar_plan::Slot;
 
 use crate::act::Applied;
-use crate::build::Owner;
 use crate::convert::{api_phase, api_role, api_tier};
+use crate::ownership::Owner;
 use crate::validate::find;
 
 /// Numbers alone are written at most this often.
@@ -53,7 +53,8 @@ pub(crate) fn compose(
         entry_relays,
         outcome,
         conditions,
-        notice: _,
+        strangers: _,
+        notices: _,
     } = said;
     let generation = webinar.metadata.generation;
     let before = webinar.status.as_ref().map_or(&[][..], |s| &s.conditions);

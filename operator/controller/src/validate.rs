@@ -8,11 +8,11 @@ use webinar_api::{Webinar, labels};
 use webinar_plan as plan;
 use webinar_plan::{Parent, PodTrouble, Reason, Role, Slot};
 
-use crate::build::Owner;
 use crate::convert;
 use crate::memory::Pinned;
 use crate::neighbours::neighbours;
 use crate::observe::Seen;
+use crate::ownership::Owner;
 use crate::ruling::{Rule, ruling};
 
 /// The input of a decision, with the class and templates that everything is built from.
@@ -69,6 +69,7 @@ pub(crate) fn validate(webinar: &Webinar, owner: &Owner, seen: &Seen, now: Times
             .filter_map(|r| u32::try_from(r.revision).ok())
             .collect(),
         pods: seen.pods.iter().filter_map(|p| pod(p)).collect(),
+        strangers: seen.strangers.iter().filter_map(|p| stranger(p)).collect(),
         active_sfu: seen.services.iter().find_map(|s| active_sfu(owner, s)),
         neighbours,
         attendance: plan::Attendance::Unknown,
@@ -122,6 +123,13 @@ fn pod(pod: &Pod) -> Option<plan::Pod> {
         terminating: pod.metadata.deletion_timestamp.as_ref().map(|t| t.0),
         drain_started: annotation(labels::DRAIN_START).and_then(|t| t.parse().ok()),
         trouble: trouble(pod, created),
+    })
+}
+
+fn stranger(pod: &Pod) -> Option<plan::Stranger> {
+    Some(plan::Stranger {
+        name: pod.name_any(),
+        created: pod.creation_timestamp()?.0,
     })
 }
 

@@ -12,7 +12,7 @@ use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client, Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
-use webinar_api::Webinar;
+use webinar_api::{Webinar, labels};
 
 use crate::build::labels::MANAGED_BY;
 
@@ -105,7 +105,12 @@ where
 
 /// Watches only what carries our label.
 pub(crate) fn ours() -> watcher::Config {
-    everything().labels(&format!("{}={MANAGED_BY}", webinar_api::labels::APP_MANAGED_BY))
+    everything().labels(&format!("{}={MANAGED_BY}", labels::APP_MANAGED_BY))
+}
+
+/// Watches whatever our Services may select, which is more than what is ours: every selector names a Webinar's UID.
+pub(crate) fn selectable() -> watcher::Config {
+    everything().labels(labels::WEBINAR_UID)
 }
 
 /// Seconds after which the API server ends a watch. One that it has not ended five seconds later hangs; so a silent one is
@@ -124,7 +129,7 @@ pub(crate) fn watch<K>(
     api: Api<K>,
     config: watcher::Config,
     trim: fn(&mut K),
-    touches: fn(&K) -> Touched,
+    touches: fn(&K) -> Option<Touched>,
     touched: mpsc::Sender<Touched>,
 ) -> (Watched<K>, impl Future<Output = ()> + Send)
 where
@@ -162,7 +167,7 @@ where
                 }
                 watcher::Event::Apply(object) | watcher::Event::Delete(object) => {
                     progress.see(object.meta().resource_version.as_deref());
-                    Some(touches(object))
+                    touches(object)
                 }
             };
             if let Some(concerns) = concerns
@@ -192,24 +197,25 @@ fn trouble(error: &watcher::Error) -> String {
     }
 }
 
-/// The Webinar that controls `object`, or everyone when it is nobody's.
-pub(crate) fn owner<K: Resource>(object: &K) -> Touched {
+/// The Webinar that controls `object`, or that its labels name when it is nobody's.
+pub(crate) fn owner<K: Resource>(object: &K) -> Option<Touched> {
     let controller = object
         .owner_references()
         .iter()
         .find(|o| o.controller == Some(true));
-    match (controller, object.namespace()) {
-        (Some(owner), Some(namespace)) if owner.kind == Webinar::kind(&()) => Touched::Webinar {
-            namespace,
-            name: owner.name.clone(),
-        },
-        _ => Touched::All,
-    }
+    let name = match controller.filter(|o| o.kind == Webinar::kind(&())) {
+        Some(owner) => &owner.name,
+        None => object.labels().get(labels::WEBINAR)?,
+    };
+    Some(Touched::Webinar {
+        namespace: object.namespace()?,
+        name: name.clone(),
+    })
 }
 
 /// Whom a class or template concerns.
-pub(crate) fn everyone<K>(_: &K) -> Touched {
-    Touched::All
+pub(crate) fn everyone<K>(_: &K) -> Option<Touched> {
+    Some(Touched::All)
 }
 
 impl Touched {
@@ -267,6 +273,28 @@ pub(crate) fn trim_pod(pod: &mut Pod) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pod_of_nobody_concerns_the_webinar_that_its_labels_name() {
+        let pod = |metadata: serde_json::Value| -> Pod {
+            serde_json::from_value(serde_json::json!({"metadata": metadata})).expect("a pod")
+        };
+        let webinar = |name: &str| {
+            Some(Touched::Webinar {
+                namespace: "events".to_owned(),
+                name: name.to_owned(),
+            })
+        };
+        let owned_by = |kind: &str| {
+            pod(serde_json::json!({
+                "namespace": "events", "labels": {labels::WEBINAR: "keynote"}, "ownerReferences":
+                [{"apiVersion": "v1", "kind": kind, "name": "talk", "uid": "uid-1", "controller": true}],
+            }))
+        };
+        assert_eq!(owner(&owned_by("Webinar")), webinar("talk"));
+        assert_eq!(owner(&owned_by("ReplicaSet")), webinar("keynote"));
+        assert_eq!(owner(&pod(serde_json::json!({"namespace": "events"}))), None);
+    }
 
     #[test]
     fn a_cache_shows_a_write_by_version_or_by_a_later_list() {

@@ -33,6 +33,8 @@ pub struct Input {
     pub remembered_runs: Vec<u32>,
     /// Pods owned by this Webinar, of any run and in any state.
     pub pods: Vec<Pod>,
+    /// Pods that carry this Webinar's labels and are not its own.
+    pub strangers: Vec<Stranger>,
     /// The SFU that the `ingest` Service selects: the record of who is active.
     pub active_sfu: Option<u32>,
     /// Other Webinars of the class, when all of them together may have only so many pods.
@@ -382,6 +384,15 @@ impl Pod {
     }
 }
 
+/// A pod that carries a Webinar's labels and is not its own. It is never counted, changed or deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stranger {
+    /// Name.
+    pub name: String,
+    /// When it was created.
+    pub created: Timestamp,
+}
+
 /// What keeps a pod from becoming Ready.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PodTrouble {
@@ -403,8 +414,15 @@ pub struct Recent {
     pub setbacks: Vec<Setback>,
     /// Why seats were last said to be at risk, if that is not over yet: the last plan's [`alarm`](crate::Plan::alarm).
     pub alarm: Option<Alarm>,
-    /// The last notice that was told.
-    pub told: Option<Subject>,
+    /// The moment that the last notice of each reason spoke of.
+    pub told: BTreeMap<Reason, Timestamp>,
+}
+
+impl Recent {
+    /// A notice about `subject` was the last one of its reason.
+    pub(crate) fn was_told(&self, subject: Subject) -> bool {
+        self.told.get(&subject.reason) == Some(&subject.moment)
+    }
 }
 
 /// A cause of missing seats that is told for a while after it has gone.

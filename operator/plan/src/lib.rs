@@ -41,7 +41,7 @@ mod warning;
 pub use accept::{next_run, servable};
 pub use input::{
     Accepted, Alarm, Attendance, Class, ClassFinding, Cpu, Floor, Input, Live, Memory, Neighbour, Orders,
-    Pod, PodTrouble, Ramp, Recent, Setback, SetbackKind, Settle, Spec, Subject, Webinar, Zones,
+    Pod, PodTrouble, Ramp, Recent, Setback, SetbackKind, Settle, Spec, Stranger, Subject, Webinar, Zones,
 };
 pub use output::{
     Budget, Condition, ConditionType, Drain, Entry, EntryKind, Fixtures, Named, NewPod, Notice, Plan, Pool,

@@ -171,8 +171,10 @@ pub struct Status {
     pub outcome: Option<(Option<Timestamp>, Option<SignedDuration>)>,
     /// The verdicts.
     pub conditions: Vec<Condition>,
-    /// Something to tell once.
-    pub notice: Option<Notice>,
+    /// Pods that carry the Webinar's labels and are not its own.
+    pub strangers: u32,
+    /// What to tell once.
+    pub notices: Vec<Notice>,
 }
 
 /// A warning that is an Event and not a condition. It is told once.

@@ -16,6 +16,7 @@ use crate::tier::{Capacity, Shape, Unservable};
 use crate::time::after;
 use crate::timeline::Schedule;
 use crate::view::active_sfu;
+use crate::warning::strangers;
 
 /// Runs whose memory is kept.
 const REMEMBERED_RUNS: usize = 3;
@@ -28,6 +29,13 @@ pub fn plan(input: &Input) -> Plan {
     if input.webinar.deleting {
         return Plan::nothing(Status::silent());
     }
+    let mut plan = decide(input);
+    plan.status.strangers = input.strangers.len() as u32;
+    plan.status.notices.extend(strangers(input));
+    plan
+}
+
+fn decide(input: &Input) -> Plan {
     match &input.memory {
         Some(memory) if memory.active() => match &input.class {
             Ok(class) => run::under_way(input, class, memory.clone()),
@@ -166,7 +174,7 @@ fn expired(input: &Input, end: Timestamp, schedule: Option<Schedule>) -> Plan {
         moment: end,
     };
     // The status remembers across restarts; what it shows may be older than what was told last.
-    let told = input.webinar.phase_told == Some(Phase::Expired) || input.recent.told == Some(subject);
+    let told = input.webinar.phase_told == Some(Phase::Expired) || input.recent.was_told(subject);
     let notice = (!told && input.webinar.created < end).then(|| Notice {
         subject,
         text: "The event ended before the operator first saw it; nothing was created.".to_owned(),
@@ -176,7 +184,7 @@ fn expired(input: &Input, end: Timestamp, schedule: Option<Schedule>) -> Plan {
         tier: Some(input.spec.tier),
         schedule,
         conditions: conditions::expired(end),
-        notice,
+        notices: notice.into_iter().collect(),
         ..Status::silent()
     })
 }
@@ -297,7 +305,8 @@ impl Status {
             entry_relays: Vec::new(),
             outcome: None,
             conditions: Vec::new(),
-            notice: None,
+            strangers: 0,
+            notices: Vec::new(),
         }
     }
 

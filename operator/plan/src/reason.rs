@@ -86,6 +86,8 @@ reasons! {
     Missed,
     /// The overrun ends soon: capacity is given back then, whoever is watching.
     OverrunEnding,
+    /// Pods that are not the Webinar's own carry its labels.
+    ForeignPods,
     /// Edits that would restart media wait for the next run.
     LiveFreeze,
     /// No edit waits.

@@ -140,10 +140,12 @@ fn refused(view: &View<'_>, creation: &Creation) -> Option<Cause> {
     })
 }
 
+/// Planned pods are in trouble. That a substitute has no machine is not what seats wait for.
 fn in_trouble(view: &View<'_>, reason: Reason) -> Option<Cause> {
     let pods: Vec<(&Pod, &PodTrouble)> = view
         .fleet
         .occupants()
+        .filter(|p| p.slot.index < view.planned.of(p.slot.role))
         .filter_map(|p| Some((p, trouble(view, p)?)))
         .filter(|(_, t)| t.reason == reason)
         .collect();

@@ -68,7 +68,7 @@ fn holding(view: &View<'_>, refusal: Option<&str>) -> Plan {
     let (risk, alarm) = heard(view, risk(view, &creation));
     let conditions = conditions::running(view, creation.unfed, risk, refusal);
     let status = status(view, view.planned, view.wanted());
-    let notice = warning(view);
+    let notices = warning(view).into_iter().collect();
     // An ended pod serves nobody, and a younger twin that isn't Ready has served nobody yet.
     let unready_twins = view.fleet.surplus.iter().filter(|p| !p.was_ready);
     let delete = view.fleet.ended.iter().chain(unready_twins).copied();
@@ -96,7 +96,7 @@ fn holding(view: &View<'_>, refusal: Option<&str>) -> Plan {
         next_wake,
         ..Plan::nothing(Status {
             conditions,
-            notice,
+            notices,
             ..status
         })
     }

@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use webinar_plan::{
-    ClassFinding, ConditionType, Floor, Neighbour, Plan, Reason, Role, Slot, Spec, Tier, Truth,
+    ClassFinding, ConditionType, Floor, Neighbour, Plan, Reason, Role, Slot, Spec, Stranger, Tier, Truth,
 };
 use world::{World, at, class, spec};
 
@@ -191,6 +191,11 @@ fn happen(world: &mut World, line: &str, cpus: u64) {
             }
         }
         ["neighbour", key, "ends"] => world.neighbours.retain(|n| n.key != key),
+        ["foreign", "pod", name] => world.strangers.push(Stranger {
+            name: name.to_owned(),
+            created: world.now,
+        }),
+        ["remove", "foreign", "pod", name] => world.strangers.retain(|s| s.name != name),
         ["break", "the", "image"] => world.no_image = true,
         ["mend", "the", "image"] => world.no_image = false,
         ["re-apply"] => {}
@@ -241,7 +246,7 @@ impl Teller {
             self.news(now, "boundaries", text);
         }
         self.conditions(now, plan);
-        if let Some(notice) = &status.notice {
+        for notice in &status.notices {
             self.line(now, &format!("event: {}: {}", notice.subject.reason, notice.text));
         }
         if let Some((ready_at, lead)) = status.outcome {
@@ -421,6 +426,7 @@ stories! {
     extended_while_draining,
     extended_while_live,
     finished_and_applied_again,
+    foreign_pods_with_its_labels,
     image_cannot_be_pulled_at_first,
     lengthened_before_the_start,
     lowered_before_the_ramp,

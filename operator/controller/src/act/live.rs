@@ -7,10 +7,9 @@ use kube::core::PartialObjectMeta;
 use kube::{Api, Client, ResourceExt as _};
 use webinar_api::{Webinar, labels};
 
-use crate::build::Owner;
 use crate::client::call;
 use crate::error::Error;
-use crate::observe::is_owned_by;
+use crate::ownership::{Owner, is_owned_by};
 
 /// It is there: the very one that was judged, and nobody has deleted it. For one that is gone its children would be made
 /// anew as fast as the garbage collector takes them.
@@ -153,7 +152,8 @@ mod tests {
                 "name": name,
                 "deletionTimestamp": deleted,
                 "ownerReferences": [
-                    {"apiVersion": "v1", "kind": "Webinar", "name": "event", "uid": uid, "controller": true}
+                    {"apiVersion": "v1", "kind": "Webinar", "name": "event", "uid": uid, "controller": true,
+                     "blockOwnerDeletion": true}
                 ],
             }})
         };

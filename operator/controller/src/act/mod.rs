@@ -21,12 +21,12 @@ use std::fmt::Debug;
 use webinar_api::{FIELD_MANAGER, labels};
 use webinar_plan::{Setback, SetbackKind};
 
-use crate::build::Owner;
 use crate::build::prepare::{Changes, Named, Prepared, RevisionWrite};
 use crate::client::call;
 use crate::error::Error;
-use crate::limiter::{Claimant, Limiter};
-use crate::observe::is_owned_by;
+use crate::fair::Claimant;
+use crate::limiter::Limiter;
+use crate::ownership::{Owner, is_owned_by, is_owned_by_namesake};
 use crate::recent::Kind;
 
 use live::{holders, still_so, still_there};
@@ -89,7 +89,7 @@ impl<'a> Writer<'a> {
             owner,
             now,
             claimant: Claimant {
-                uid: owner.uid.clone(),
+                party: owner.uid.clone(),
                 start: start.unwrap_or(now),
             },
             applied: Mutex::new(applied),
@@ -469,11 +469,4 @@ fn gone_or_other(error: &Error) -> bool {
     error
         .answer()
         .is_some_and(|s| s.is_not_found() || s.is_conflict() || s.is_invalid())
-}
-
-/// Owned by a Webinar of the same name that is gone: the garbage collector is about to take it.
-fn is_owned_by_namesake<K: Resource>(object: &K, owner: &Owner) -> bool {
-    object.owner_references().iter().any(|o| {
-        o.controller == Some(true) && o.kind == "Webinar" && o.name == owner.name && o.uid != owner.uid
-    })
 }

@@ -6,7 +6,8 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use webinar_api::labels;
 use webinar_plan::Budget;
 
-use super::{Owner, labels as ours, service::holds};
+use super::{labels as ours, service::holds};
+use crate::ownership::Owner;
 
 /// The budget for one role.
 pub(crate) fn build(owner: &Owner, budget: Budget) -> PodDisruptionBudget {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use kube::core::ObjectMeta;
 use webinar_api::labels;
 
-use super::Owner;
+use crate::ownership::Owner;
 
 /// The value of `app.kubernetes.io/managed-by`, by which every watch of ours selects.
 pub(crate) const MANAGED_BY: &str = "webinar-operator";

@@ -11,8 +11,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use webinar_api::labels;
 use webinar_plan::{Memory, NewPod, Parent, Role, Schedule};
 
-use super::{Owner, labels as ours};
+use super::labels as ours;
 use crate::memory::Pinned;
+use crate::ownership::Owner;
 
 /// What all pods of one pass have in common.
 #[derive(Debug)]

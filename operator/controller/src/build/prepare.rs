@@ -13,10 +13,11 @@ use serde_json::json;
 use webinar_api::labels;
 use webinar_plan::{Drain, Memory, Plan, Removal};
 
-use super::{Owner, budget, pod, revision, service};
+use super::{budget, pod, revision, service};
 use crate::error::Error;
 use crate::memory::{self, Pinned};
 use crate::observe::Seen;
+use crate::ownership::Owner;
 
 /// Everything to write, in the order in which it is written.
 #[derive(Debug, Default)]

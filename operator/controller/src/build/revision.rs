@@ -6,9 +6,10 @@ use kube::ResourceExt as _;
 use webinar_api::labels;
 use webinar_plan::Memory;
 
-use super::{Owner, labels as ours};
+use super::labels as ours;
 use crate::memory::{self, Pinned};
 use crate::observe::Seen;
+use crate::ownership::Owner;
 
 /// `<webinar>-<run>`.
 pub(crate) fn name(owner: &Owner, run: u32) -> String {

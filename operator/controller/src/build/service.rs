@@ -7,8 +7,9 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use webinar_api::{Port, ServiceSettings, ServiceType, TargetPort, labels};
 use webinar_plan::{Entry, EntryKind};
 
-use super::{Owner, labels as ours};
+use super::labels as ours;
 use crate::memory::Pinned;
+use crate::ownership::Owner;
 
 /// The Service for one entry. `None` when the class has no template for the pods behind it.
 pub(crate) fn build(owner: &Owner, pinned: &Pinned, entry: &Entry) -> Option<Service> {

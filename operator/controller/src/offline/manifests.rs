@@ -12,8 +12,8 @@ use serde::de::DeserializeOwned;
 use webinar_api::{Webinar, WebinarClass};
 
 use super::read::Document;
-use crate::build::Owner;
 use crate::observe::Platform;
+use crate::ownership::Owner;
 
 /// The class and templates that are used when none are given.
 const DEFAULTS: &str = include_str!("../../../../examples/class.yaml");

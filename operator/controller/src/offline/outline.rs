@@ -7,10 +7,10 @@ use webinar_plan::{Counts, Reason};
 
 use super::contract::{Aside, Note, Outline, Peak, Pods, Schedule, Wave};
 use super::manifests::Given;
-use crate::build::Owner;
 use crate::convert;
 use crate::memory::Pinned;
 use crate::observe::Platform;
+use crate::ownership::Owner;
 use crate::quantity::{bytes, millicores};
 use crate::ruling::today;
 

@@ -16,9 +16,10 @@ use webinar_plan::{Plan, Role};
 use super::contract::readable;
 use super::manifests::Manifests;
 use super::read::Document;
-use crate::build::{Owner, prepare};
+use crate::build::prepare;
 use crate::neighbours::Everyone;
-use crate::observe::{Seen, is_owned_by};
+use crate::observe::Seen;
+use crate::ownership::{Owner, concerns, is_owned_by, told_apart};
 use crate::validate::validate;
 
 /// Names of pods that are spelt out before the rest is only counted.
@@ -65,8 +66,11 @@ impl State {
     fn seen(&self, owner: &Owner, manifests: &Manifests) -> Seen {
         let mut revisions = owned(&self.revisions, owner);
         revisions.sort_by_key(|r| std::cmp::Reverse(r.revision));
+        let pods = self.pods.iter().filter(|pod| concerns(pod, owner));
+        let (pods, strangers) = told_apart(pods.cloned().collect(), owner);
         Seen {
-            pods: owned(&self.pods, owner),
+            pods,
+            strangers,
             services: owned(&self.services, owner),
             budgets: owned(&self.budgets, owner),
             revisions,

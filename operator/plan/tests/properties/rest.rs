@@ -164,7 +164,7 @@ fn write_down(chronicle: &mut Chronicle, world: &World, plan: &Plan, phase: &mut
             note(format!("{what} {}", slots(list)));
         }
     }
-    if let Some(notice) = &plan.status.notice {
+    for notice in &plan.status.notices {
         note(notice.text.clone());
     }
 }

@@ -1,6 +1,6 @@
 //! Pods beyond the plan, and pods that can't be had.
 
-use webinar_plan::{ConditionType, Role, Setback, SetbackKind, Slot, Tier};
+use webinar_plan::{ConditionType, PodTrouble, Reason, Role, Setback, SetbackKind, Slot, Tier};
 
 use crate::world::{World, at, class, secs, spec};
 use crate::{START, pod, relay, said, world_at};
@@ -101,4 +101,35 @@ fn a_mid_gets_another_try_only_if_a_pod_no_older_became_ready() {
         (pod.ready, pod.was_ready) = (false, false);
     }
     assert!(webinar_plan::plan(&input).delete.is_empty());
+}
+
+#[test]
+fn a_substitute_without_a_machine_does_not_hide_what_is_wrong() {
+    let mut world = World::new(
+        class(15),
+        spec(Tier::K10, Some(at(START))),
+        at("2027-03-04T09:00:00Z"),
+    );
+    world.hung = (0..5).map(relay).collect();
+    world.room = 17;
+    world.run_until(at(START) - secs(300), |_, _| {});
+    assert_eq!(world.alive(Role::Relay), 17, "two substitutes");
+    let mut input = world.input();
+    for index in 0..5 {
+        pod(&mut input, relay(index)).trouble = Some(PodTrouble {
+            reason: Reason::ImagePull,
+            message: "ImagePullBackOff".to_owned(),
+            since: input.now - secs(600),
+        });
+    }
+    let homeless = pod(&mut input, relay(15)).trouble.as_ref().map(|t| t.reason);
+    assert_eq!(homeless, Some(Reason::Unschedulable));
+    let plan = webinar_plan::plan(&input);
+    let risk = said(&plan, ConditionType::CapacityAtRisk);
+    assert_eq!(risk.reason, Reason::ImagePull, "{}", risk.message);
+    assert!(
+        risk.message.contains("5 relays can't pull the image"),
+        "{}",
+        risk.message
+    );
 }

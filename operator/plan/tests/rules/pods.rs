@@ -1,7 +1,7 @@
 //! Which pods there are, which go, and what they count for.
 
 use jiff::SignedDuration;
-use webinar_plan::{ConditionType, Parent, Phase, Plan, Reason, Role, Slot, Tier, Truth, plan};
+use webinar_plan::{ConditionType, Parent, Phase, Plan, Reason, Role, Slot, Stranger, Tier, Truth, plan};
 
 use crate::world::{World, at, class, secs, spec};
 use crate::{START, pod, relay, said, world_at};
@@ -237,4 +237,37 @@ fn mids_that_a_lower_tier_has_no_use_for_keep_their_address_while_relays_name_th
         (6, 6, 123)
     );
     assert_eq!(plan.status.seats_desired, Some(10_000));
+}
+
+#[test]
+fn pods_of_others_change_nothing_but_what_is_told() {
+    for moment in [-10_800, -2_000, -60, 1_800, 10_900, 20_000] {
+        let mut input = world_at(Tier::K10, moment).input();
+        let alone = plan(&input);
+        input.strangers = ["b", "a"]
+            .map(|name| Stranger {
+                name: name.to_owned(),
+                created: at(START),
+            })
+            .to_vec();
+        let mut beside = plan(&input);
+        let notices = std::mem::take(&mut beside.status.notices);
+        assert_eq!(std::mem::take(&mut beside.status.strangers), 2);
+        assert_eq!(beside, alone, "{moment} s after the start");
+        let [notice] = &notices[..] else {
+            panic!("{notices:?}");
+        };
+        assert_eq!(notice.subject.reason, Reason::ForeignPods);
+        assert!(
+            notice.text.contains("labelled as such: a and b."),
+            "{}",
+            notice.text
+        );
+
+        let told = (notice.subject.reason, notice.subject.moment);
+        input.recent.told.extend([told]);
+        assert!(plan(&input).status.notices.is_empty(), "told once");
+        input.webinar.deleting = true;
+        assert!(plan(&input).status.notices.is_empty());
+    }
 }

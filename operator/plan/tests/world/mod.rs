@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use webinar_plan::{
     Attendance, Class, ClassFinding, ConditionType, Cpu, Input, Live, Memory, Neighbour, Orders, Phase, Plan,
-    Pod, PodTrouble, Ramp, Reason, Recent, Role, Setback, SetbackKind, Settle, Sizing, Slot, Spec, Tier,
-    Truth, Webinar, Zones, plan,
+    Pod, PodTrouble, Ramp, Reason, Recent, Role, Setback, SetbackKind, Settle, Sizing, Slot, Spec, Stranger,
+    Tier, Truth, Webinar, Zones, plan,
 };
 
 /// How long the model may take to come to rest at one instant.
@@ -118,6 +118,8 @@ pub struct World {
     pub memory: Option<Memory>,
     pub remembered: Vec<u32>,
     pub recent: Recent,
+    /// Pods of others with the Webinar's labels.
+    pub strangers: Vec<Stranger>,
     /// Others that share the class's pods.
     pub neighbours: Vec<Neighbour>,
     /// The operator doesn't run.
@@ -156,6 +158,7 @@ impl World {
             memory: None,
             remembered: Vec::new(),
             recent: Recent::default(),
+            strangers: Vec::new(),
             neighbours: Vec::new(),
             down: false,
             ready_after: secs(70),
@@ -196,6 +199,7 @@ impl World {
             memory: self.memory.clone(),
             remembered_runs: self.remembered.clone(),
             pods: self.pods().cloned().collect(),
+            strangers: self.strangers.clone(),
             active_sfu: None,
             neighbours: self.neighbours.clone(),
             attendance: Attendance::Unknown,
@@ -303,12 +307,8 @@ impl World {
         let since = self.webinar.refused_since.unwrap_or(self.now);
         self.webinar.refused_since = refused.then_some(since);
         self.webinar.phase_told = plan.status.phase;
-        self.recent.told = plan
-            .status
-            .notice
-            .as_ref()
-            .map(|n| n.subject)
-            .or(self.recent.told);
+        let subjects = plan.status.notices.iter().map(|n| n.subject);
+        self.recent.told.extend(subjects.map(|s| (s.reason, s.moment)));
     }
 
     fn by_uid(&mut self, uid: &str) -> &mut Pod {

@@ -21,6 +21,9 @@ pub(crate) struct Args {
     /// Only these parts; repeat it for several.
     #[arg(long, value_enum, value_name = "PART")]
     only: Vec<Part>,
+    /// Stories at their real lengths and sizes, which take hours.
+    #[arg(long)]
+    nightly: bool,
 }
 
 /// Tests. After a failure only the parts that take a moment are still looked at.
@@ -37,7 +40,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         rows.push(if failed && !part.is_quick() {
             Row::skipped(part)
         } else {
-            play(part)
+            play(part, args.nightly)
         });
     }
     eprint!("\n{}", report::table(&rows));
@@ -55,10 +58,10 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn play(part: Part) -> Row {
+fn play(part: Part, nightly: bool) -> Row {
     eprintln!("\n── {part}: {}", part.what());
     let stopwatch = Stopwatch::start();
-    let (outcome, twice) = match part.run() {
+    let (outcome, twice) = match part.run(nightly) {
         Ok(twice) => (Outcome::Passed, twice),
         Err(error) => {
             eprintln!("error: {error:#}");

@@ -50,7 +50,7 @@ impl Part {
     }
 
     /// Does it. Returns the tests that passed only the second time.
-    pub(super) fn run(self) -> Result<Vec<String>> {
+    pub(super) fn run(self, nightly: bool) -> Result<Vec<String>> {
         let done = match self {
             Self::Fmt => run(cargo(["fmt", "--all", "--check"])),
             Self::Clippy => run(cargo([
@@ -66,7 +66,7 @@ impl Part {
             Self::Deny => deny::run_checks(),
             Self::Unit => unit(),
             Self::Tools => tools(),
-            Self::Cluster => return cluster(),
+            Self::Cluster => return cluster(nightly),
         };
         done.map(|()| Vec::new())
     }
@@ -84,16 +84,16 @@ fn unit() -> Result<()> {
 /// Stories of a thousand pods, which leave the cores to nobody else.
 const LARGE: [&str; 2] = ["million::", "nodes::"];
 
-fn cluster() -> Result<Vec<String>> {
+fn cluster(nightly: bool) -> Result<Vec<String>> {
     let control_plane = ["--test-threads=1", "--nocapture"];
-    let mut twice = stories::run("control_plane", &control_plane)?;
+    let mut twice = stories::run("control_plane", &control_plane, nightly)?;
     let large: Vec<&str> = control_plane.iter().chain(&LARGE).copied().collect();
-    twice.extend(stories::run("cluster", &large)?);
+    twice.extend(stories::run("cluster", &large, nightly)?);
     // The others wait most of their time: for kubelets, drains and leases. What two at once say is shown one after the
     // other, when both are over.
     let mut small = vec!["--test-threads=2", "--show-output"];
     small.extend(LARGE.iter().flat_map(|name| ["--skip", name]));
-    twice.extend(stories::run("cluster", &small)?);
+    twice.extend(stories::run("cluster", &small, nightly)?);
     Ok(twice)
 }
 

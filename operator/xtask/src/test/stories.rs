@@ -11,32 +11,38 @@ use crate::commands::{cargo, shown};
 /// its cores, and each has deadlines of its own. More are ours.
 const MACHINE: usize = 2;
 
+/// Tells stories to be told in full.
+const NIGHTLY: &str = "WEBINAR_TEST_NIGHTLY";
+
 /// Runs the tests of a target. No more than two that fail are run again, alone; the names of those that then pass
 /// are returned, to be told of at the end.
 ///
 /// # Errors
 /// When cargo can't be started, more than two fail or one fails twice.
-pub(super) fn run(target: &str, args: &[&str]) -> Result<Vec<String>> {
-    let Err(failed) = once(target, args)? else {
+pub(super) fn run(target: &str, args: &[&str], nightly: bool) -> Result<Vec<String>> {
+    let Err(failed) = once(target, args, nightly)? else {
         return Ok(Vec::new());
     };
     ensure!(failed.len() <= MACHINE, "{} tests failed", failed.len());
     eprintln!("\nonce more, alone: {}", failed.join(", "));
     let mut alone = vec!["--test-threads=1", "--nocapture", "--exact"];
     alone.extend(failed.iter().map(String::as_str));
-    match once(target, &alone)? {
+    match once(target, &alone, nightly)? {
         Ok(()) => Ok(failed),
         Err(again) => bail!("failed twice: {}", again.join(", ")),
     }
 }
 
 /// What cargo prints goes through.
-fn once(target: &str, args: &[&str]) -> Result<Result<(), Vec<String>>> {
+fn once(target: &str, args: &[&str], nightly: bool) -> Result<Result<(), Vec<String>>> {
     let mut all = vec!["test", "--workspace", "--test", target, "--"];
     all.extend(args);
     let mut command = cargo(all);
     // What a test saw when it failed is the last thing it prints.
     command.env("RUST_BACKTRACE", "0").stdout(Stdio::piped());
+    if nightly {
+        command.env(NIGHTLY, "1");
+    }
     let shown = shown(&command);
     let mut child = command.spawn().with_context(|| format!("starting `{shown}`"))?;
     let said = child.stdout.take().context("no output")?;

@@ -2,6 +2,7 @@
 
 pub(crate) mod assertions;
 pub(crate) mod belongings;
+pub(crate) mod length;
 pub(crate) mod losses;
 pub(crate) mod manifests;
 pub(crate) mod oracle;

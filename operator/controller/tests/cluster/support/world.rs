@@ -29,12 +29,15 @@ pub(crate) struct Portrait {
 pub(crate) type Counts = [usize; 3];
 
 impl Fleet {
-    /// The pods of a Webinar. Fails when two live ones are in a slot.
+    /// The pods that a Webinar owns. Fails when two live ones are in a slot.
     pub(crate) async fn of(scene: &Scene, namespace: &str, webinar: &str) -> Result<Self> {
         let pods: Api<Pod> = Api::namespaced(scene.control_plane.client(), namespace);
         let ours = ListParams::default().labels(&format!("{}={webinar}", labels::WEBINAR));
         let mut fleet = BTreeMap::new();
         for pod in pods.list(&ours).await? {
+            if !is_owned(&pod, webinar) {
+                continue;
+            }
             let lost = pod.annotations().contains_key(labels::LOST_SLOT);
             if lost || pod.metadata.deletion_timestamp.is_some() {
                 continue;
@@ -128,6 +131,14 @@ impl Fleet {
         }
         Ok(zones)
     }
+}
+
+/// The Webinar of this name is the pod's owner, as the operator writes it.
+fn is_owned(pod: &Pod, webinar: &str) -> bool {
+    pod.owner_references().iter().any(|o| {
+        let whole = o.controller == Some(true) && o.block_owner_deletion == Some(true);
+        whole && o.kind == "Webinar" && o.name == webinar
+    })
 }
 
 /// The slot in a pod's labels.
