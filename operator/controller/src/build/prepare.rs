@@ -20,7 +20,7 @@ use crate::observe::Seen;
 use crate::ownership::Owner;
 
 /// Everything to write, in the order in which it is written.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub(crate) struct Prepared {
     /// The run's memory.
     pub(crate) revision: Option<RevisionWrite>,
@@ -45,31 +45,12 @@ pub(crate) struct Prepared {
 impl Prepared {
     /// Nothing has to be written.
     pub(crate) fn is_empty(&self) -> bool {
-        let Self {
-            revision,
-            services,
-            budgets,
-            pods,
-            cordon,
-            disown,
-            uncordon,
-            delete,
-            forget,
-        } = self;
-        revision.is_none()
-            && services.is_empty()
-            && budgets.is_empty()
-            && pods.is_empty()
-            && cordon.is_empty()
-            && disown.is_empty()
-            && uncordon.is_empty()
-            && delete.is_empty()
-            && forget.is_empty()
+        *self == Self::default()
     }
 }
 
 /// How the run's memory is written.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(crate) enum RevisionWrite {
     /// The run begins.
     Create(Box<ControllerRevision>),
@@ -94,17 +75,11 @@ pub(crate) struct Named {
 }
 
 /// What has to be written of one kind.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(crate) struct Changes<K> {
     pub(crate) create: Vec<K>,
     pub(crate) apply: Vec<K>,
     pub(crate) delete: Vec<Named>,
-}
-
-impl<K> Changes<K> {
-    fn is_empty(&self) -> bool {
-        self.create.is_empty() && self.apply.is_empty() && self.delete.is_empty()
-    }
 }
 
 impl<K> Default for Changes<K> {

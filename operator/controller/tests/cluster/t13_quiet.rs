@@ -1,17 +1,19 @@
 //! 13 quiet: a thousand idle Webinars cost nothing but leases.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use anyhow::ensure;
+use anyhow::{Result, ensure};
 use kube::Api;
 use kube::api::ListParams;
 use webinar_api::{Phase, Webinar};
+use webinar_testbed::http_get;
 use webinar_testbed::wait::eventually;
 
 use crate::support::length::length;
 use crate::support::manifests::webinar;
-use crate::support::scene::{OPERATOR, Setting, in_seconds, story};
+use crate::support::scene::{OPERATOR, SOON, Scene, Setting, in_seconds, story};
 
 const IDLE: usize = 1_000;
 
@@ -57,6 +59,7 @@ fn t13_a_thousand_idle_webinars_are_not_written_to() {
         // Events are written after the status.
         tokio::time::sleep(Duration::from_secs(5)).await;
         let (moment, before) = (scene.mark().await?, scene.operator()?.usage()?);
+        let asked = requests(scene).await?;
         tokio::time::sleep(watched()).await;
         let records = scene.since(moment).await?;
         let writes: Vec<_> = records.by(OPERATOR).collect();
@@ -67,6 +70,10 @@ fn t13_a_thousand_idle_webinars_are_not_written_to() {
             writes.first()
         );
         let after = scene.operator()?.usage()?;
+        for (method, count) in requests(scene).await? {
+            let more = count - asked.get(&method).copied().unwrap_or(0);
+            println!("{method}: {more} requests, those of watches and the lease included");
+        }
         println!(
             "{IDLE} idle Webinars: 0 writes in {:?}, {} MiB, {:.2} s of CPU",
             watched(),
@@ -75,4 +82,22 @@ fn t13_a_thousand_idle_webinars_are_not_written_to() {
         );
         Ok(())
     });
+}
+
+/// Requests that the operator has made, by method.
+async fn requests(scene: &Scene) -> Result<BTreeMap<String, u64>> {
+    let metrics = http_get(&scene.url("/metrics"), SOON).await?;
+    let mut requests = BTreeMap::new();
+    for line in metrics.lines() {
+        let counted = line
+            .strip_prefix("webinar_operator_api_requests_total{method=\"")
+            .and_then(|rest| rest.split_once('"'));
+        if let Some((method, rest)) = counted
+            && let Some((_, count)) = rest.rsplit_once(' ')
+        {
+            *requests.entry(method.to_owned()).or_insert(0) += count.parse::<u64>()?;
+        }
+    }
+    ensure!(!requests.is_empty(), "no requests are counted:\n{metrics}");
+    Ok(requests)
 }

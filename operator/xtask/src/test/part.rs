@@ -81,8 +81,8 @@ fn unit() -> Result<()> {
     run(cargo(["test", "--workspace", "--doc"]))
 }
 
-/// Stories of a thousand pods, which leave the cores to nobody else.
-const LARGE: [&str; 2] = ["million::", "nodes::"];
+/// Stories of a thousand pods or hundreds of Webinars, which leave the cores to nobody else.
+const LARGE: [&str; 3] = ["million::", "nodes::", "t24_flood::"];
 
 fn cluster(nightly: bool) -> Result<Vec<String>> {
     let control_plane = ["--test-threads=1", "--nocapture"];
