@@ -1,5 +1,6 @@
 //! What is written when the Webinar is no longer what it was.
 
+use kube::core::ObjectMeta;
 use serde_json::{Value, json};
 
 use super::fake::{Fake, owner};
@@ -17,10 +18,21 @@ fn memory() -> Prepared {
 }
 
 fn pod() -> Prepared {
-    let pod =
-        json!({"metadata": {"name": "event-sfu-0", "labels": {labels::RUN: "1", labels::SLOT: "sfu-0"}}});
+    let labels = [(labels::RUN, "1"), (labels::SLOT, "sfu-0")];
+    let metadata = ObjectMeta {
+        name: Some("event-sfu-0".to_owned()),
+        labels: Some(
+            labels
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .into(),
+        ),
+        ..ObjectMeta::default()
+    };
     Prepared {
-        pods: vec![serde_json::from_value(pod).unwrap()],
+        pods: vec![Pod {
+            metadata,
+            ..Pod::default()
+        }],
         ..Prepared::default()
     }
 }
