@@ -79,44 +79,10 @@ fn outdated(owner: &Owner) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use http::{Request, Response};
-    use kube::client::Body;
     use serde_json::{Value, json};
 
+    use super::super::fake::{Fake, owner};
     use super::*;
-
-    fn owner() -> Owner {
-        let webinar = json!({
-            "apiVersion": "webinar-operator.io/v1alpha1",
-            "kind": "Webinar",
-            "metadata": {"name": "event", "namespace": "events", "uid": "first", "generation": 2},
-            "spec": {"tier": "10k"},
-        });
-        let webinar: Webinar = serde_json::from_value(webinar).unwrap();
-        Owner::of(&webinar).unwrap()
-    }
-
-    /// A client of an API server that answers everything with this.
-    fn client(code: u16, answer: &Value) -> Client {
-        let answer = answer.to_string().into_bytes();
-        let answers = move |_: Request<Body>| {
-            let answer = Response::builder().status(code).body(Body::from(answer.clone()));
-            std::future::ready(answer)
-        };
-        Client::new(tower::service_fn(answers), "events")
-    }
-
-    /// A client of an API server that has one Webinar, with this metadata, or none.
-    fn client_of(metadata: Option<&Value>) -> Client {
-        let status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "NotFound", "code": 404});
-        match metadata {
-            Some(metadata) => client(
-                200,
-                &json!({"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": metadata}),
-            ),
-            None => client(404, &status),
-        }
-    }
 
     #[tokio::test]
     async fn only_the_very_webinar_that_was_judged_is_written_for() {
@@ -126,7 +92,7 @@ mod tests {
             other[field] = value;
             Some(other)
         };
-        for (what, found, there, so) in [
+        for (what, webinar, there, so) in [
             ("as judged", Some(same.clone()), true, true),
             ("edited", with("generation", json!(3)), true, false),
             ("made anew", with("uid", json!("second")), false, false),
@@ -138,7 +104,7 @@ mod tests {
             ),
             ("gone", None, false, false),
         ] {
-            let client = client_of(found.as_ref());
+            let client = Fake::new(webinar.as_ref(), &[]).client();
             assert_eq!(still_there(&client, &owner()).await.is_ok(), there, "{what}");
             assert_eq!(still_so(&client, &owner()).await.is_ok(), so, "{what}");
         }
@@ -147,32 +113,26 @@ mod tests {
     #[tokio::test]
     async fn slots_are_held_by_live_pods_of_the_webinar() {
         let pod = |name: &str, uid: &str, going: bool| {
-            let deleted = going.then_some("2026-01-01T00:00:00Z");
-            json!({"metadata": {
+            json!({
                 "name": name,
-                "deletionTimestamp": deleted,
+                "deletionTimestamp": going.then_some("2026-01-01T00:00:00Z"),
                 "ownerReferences": [
                     {"apiVersion": "v1", "kind": "Webinar", "name": "event", "uid": uid, "controller": true,
                      "blockOwnerDeletion": true}
                 ],
-            }})
+            })
         };
-        let found = json!({
-            "apiVersion": "meta.k8s.io/v1",
-            "kind": "PartialObjectMetadataList",
-            "metadata": {},
-            "items": [pod("held", "first", false), pod("going", "first", true), pod("other", "second", false)],
-        });
+        let pods = [
+            pod("held", "first", false),
+            pod("going", "first", true),
+            pod("other", "second", false),
+        ];
+        let client = Fake::new(None, &pods).client();
         let wanted = json!({"metadata": {"labels": {labels::RUN: "1", labels::SLOT: "relay-1"}}});
         let wanted: Pod = serde_json::from_value(wanted).unwrap();
-        let client = client(200, &found);
-        let names = |holders: Vec<PartialObjectMeta<Pod>>| -> Vec<String> {
-            holders.iter().map(kube::ResourceExt::name_any).collect()
-        };
-        assert_eq!(
-            names(holders(&client, &owner(), &[wanted]).await.unwrap()),
-            ["held"]
-        );
+        let found = holders(&client, &owner(), &[wanted]).await.unwrap();
+        let names: Vec<String> = found.iter().map(kube::ResourceExt::name_any).collect();
+        assert_eq!(names, ["held"]);
         assert!(holders(&client, &owner(), &[]).await.unwrap().is_empty());
     }
 }

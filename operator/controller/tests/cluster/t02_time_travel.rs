@@ -104,7 +104,7 @@ fn t02_pods_made_again_and_an_event_extended_are_not_touched_for_how_they_were()
 
         let read_old = Fault::ReadFrom(Elsewhere::past(&past)?);
         let lists = Pattern::any().verbs([Verb::List, Verb::Watch]).except("leases");
-        // Who asks for one object is told how it is now; but even that does not help here.
+        // Single objects are read as they are, but for one event: UIDs and versions are all that protects its pods.
         let gets = Pattern::any().verbs([Verb::Get]).namespace(AGAIN);
         let restart = scene.mark().await?;
         let warned = outdated(scene)?;

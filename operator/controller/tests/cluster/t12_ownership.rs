@@ -17,7 +17,8 @@ use webinar_testbed::audit::Records;
 use webinar_testbed::http_get;
 use webinar_testbed::wait::eventually;
 
-use crate::support::assertions::{endpoints, pod_writes, verdict};
+use crate::support::assertions::{endpoints, verdict};
+use crate::support::losses::{only_these_were_made, succeeded};
 use crate::support::manifests::webinar;
 use crate::support::oracle::Deeds;
 use crate::support::scene::{ENDPOINTS, OPERATOR, SOON, Scene, Setting, story};
@@ -253,25 +254,11 @@ async fn orphaned(scene: &mut Scene) -> Result<String> {
     let patch = json!({"metadata": {"ownerReferences": null}});
     pods.patch(&orphan, &PatchParams::default(), &Patch::Merge(&patch))
         .await?;
-    let after = eventually("a successor of the orphan", SOON, async || {
-        let after = Fleet::complete(scene, CROWDED, "event", FLEET, SOON).await?;
-        ensure!(
-            after.names().get(&slot) != Some(&orphan),
-            "it is still in its slot"
-        );
-        Ok(after)
-    })
-    .await?;
-    let differ = before
-        .uids()
-        .into_iter()
-        .filter(|(s, uid)| after.uids().get(s) != Some(uid));
-    let differ: Vec<Slot> = differ.map(|(slot, _)| slot).collect();
-    ensure!(differ == [slot], "other pods are in {differ:?}");
+    let lost = BTreeSet::from([slot]);
+    succeeded(scene, [CROWDED, "event"], &before, &lost, SOON).await?;
     let records = scene.since(moment).await?;
     untouched(&records, &BTreeSet::from([orphan.clone()]))?;
-    let made = pod_writes(&records, "create", CROWDED, "event");
-    ensure!(made.len() == 1 && made[0].slot == slot, "{made:?}");
+    only_these_were_made(&records, [CROWDED, "event"], &lost)?;
     Ok(orphan)
 }
 
