@@ -7,7 +7,7 @@ use kube::Client;
 use kube::client::Body;
 use serde_json::{Value, json};
 
-use crate::build::Owner;
+use crate::ownership::Owner;
 
 /// The Webinar `events/event` in its second generation.
 pub(super) fn owner() -> Owner {

@@ -43,6 +43,7 @@ fn removal() -> Prepared {
             name: "event-sfu-0".to_owned(),
             uid: "pod".to_owned(),
             version: None,
+            grace: None,
         }],
         ..Prepared::default()
     }
