@@ -16,6 +16,7 @@ use webinar_testbed::proxy::{Answer, Fault, Pattern, Rule, Verb};
 use webinar_testbed::wait::{Stopwatch, eventually};
 
 use crate::support::assertions::{first_names, nothing_was_deleted, nothing_was_replaced, same};
+use crate::support::length::length;
 use crate::support::losses::{lose, make_again, some_slots, succeeded};
 use crate::support::manifests::{class, steps, webinar};
 use crate::support::oracle::Deeds;
@@ -26,8 +27,10 @@ const FLEET: Counts = [2, 3, 15];
 const CALM: [&str; 2] = ["calm", "event"];
 const HELD: [&str; 2] = ["held", "event"];
 
-/// Ten minutes, scaled 1:20.
-const BLIND: Duration = Duration::from_secs(30);
+/// How long pods are not seen.
+fn blind() -> Duration {
+    Duration::from_secs(length(30, 600))
+}
 
 /// How often something changes meanwhile that makes the operator look again.
 const RESTLESS: Duration = Duration::from_millis(500);
@@ -193,7 +196,7 @@ async fn restless(scene: &Scene) -> Result<()> {
     let before = passes(scene).await?;
     let stopwatch = Stopwatch::start();
     let mut turn = 0;
-    while stopwatch.elapsed() < BLIND {
+    while stopwatch.elapsed() < blind() {
         turn += 1;
         let patch = Patch::Merge(
             json!({"metadata": {"annotations": {"weather.example.com/turn": turn.to_string()}}}),
@@ -208,7 +211,7 @@ async fn restless(scene: &Scene) -> Result<()> {
         tokio::time::sleep(RESTLESS).await;
     }
     let passes = passes(scene).await? - before;
-    println!("{passes} passes in {BLIND:?}, {turn} changes");
+    println!("{passes} passes in {:?}, {turn} changes", blind());
     ensure!(passes >= PASSES, "{passes} passes");
     Ok(())
 }
