@@ -137,11 +137,16 @@ async fn a_cluster_of_ones_own() -> Result<()> {
         [("NO", "THING")],
         control_plane.work_dir().join("sleep.log"),
     )?;
-    let usage = sleeper.usage()?;
-    ensure!(
-        usage.rss > 100_000 && usage.peak_rss >= usage.rss && usage.cpu_seconds < 1.0,
-        "{usage:?}"
-    );
+    // A process that has just begun has next to nothing yet.
+    eventually("memory of the sleeper", Duration::from_secs(10), async || {
+        let usage = sleeper.usage()?;
+        ensure!(
+            usage.rss > 100_000 && usage.peak_rss >= usage.rss && usage.cpu_seconds < 1.0,
+            "{usage:?}"
+        );
+        Ok(())
+    })
+    .await?;
     let mut pids = control_plane.pids();
     pids.push(("sleep", sleeper.pid()));
     ensure!(pids.iter().all(|(_, pid)| is_alive(*pid)), "{pids:?}");
