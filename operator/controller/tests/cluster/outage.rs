@@ -96,9 +96,13 @@ fn a_right_that_is_missing_for_a_moment_holds_up_nothing_for_long() {
         scene.start_operator().await?;
         scene.refusing = true;
         let moment = scene.mark().await?;
-        // As with an API server that has just started and has not loaded its roles.
+        // As with an API server that has just started and has not loaded all of its roles.
+        let reads = r#"{"rules":[{"apiGroups":["*"],"resources":["*"],"verbs":["get","list","watch"]}]}"#;
         scene
-            .kubectl(&format!("delete clusterrolebinding {}", rbac::NAME))
+            .kubectl(&format!(
+                "patch clusterrole {} --type=merge --patch={reads}",
+                rbac::NAME
+            ))
             .await?;
         scene
             .apply(&webinar("events", "event", "tier: 10k, className: tiny"))
