@@ -80,9 +80,10 @@ impl<T> Queue<T> {
     pub(crate) fn pop(&mut self) -> Option<T> {
         self.turns += 1;
         let nearest = self.turns % 2 == 1;
-        let (party, waiting) = self.waiting.iter_mut().min_by_key(|(party, w)| {
+        // Of equals the first one by name.
+        let (party, waiting) = self.waiting.iter_mut().min_by_key(|(_, w)| {
             let start = w.nearest().filter(|_| nearest).map(|(start, _)| start);
-            (start, w.last_turn, (*party).clone())
+            (start, w.last_turn)
         })?;
         waiting.last_turn = self.turns;
         let item = waiting.take(nearest);
@@ -95,10 +96,11 @@ impl<T> Queue<T> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn claimant(party: &str, start: i64) -> Claimant {
+    /// Somebody whose event starts at that second.
+    pub(crate) fn claimant(party: &str, start: i64) -> Claimant {
         Claimant {
             party: party.to_owned(),
             start: Timestamp::from_second(start).unwrap(),

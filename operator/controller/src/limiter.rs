@@ -98,16 +98,8 @@ impl Bucket {
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
-
     use super::*;
-
-    fn claimant(party: &str, start: i64) -> Claimant {
-        Claimant {
-            party: party.to_owned(),
-            start: Timestamp::from_second(start).unwrap(),
-        }
-    }
+    use crate::fair::tests::claimant;
 
     #[tokio::test(start_paused = true)]
     async fn keeps_the_rate() {

@@ -107,20 +107,15 @@ impl Turns {
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
-
     use super::*;
+    use crate::fair::tests::claimant;
 
     fn webinar(namespace: &str, name: &str) -> (Claimant, Touched) {
-        let by = Claimant {
-            party: namespace.to_owned(),
-            start: Timestamp::UNIX_EPOCH,
-        };
         let who = Touched::Webinar {
             namespace: namespace.to_owned(),
             name: name.to_owned(),
         };
-        (by, who)
+        (claimant(namespace, 0), who)
     }
 
     fn claim(turns: &Arc<Turns>, (by, who): (Claimant, Touched)) -> Option<Turn> {

@@ -41,11 +41,14 @@ pub(crate) fn strangers(input: &Input) -> Option<Notice> {
         reason: Reason::ForeignPods,
         moment: by_age.first()?.created,
     };
+    if input.recent.was_told(subject) {
+        return None;
+    }
     let mut names: Vec<String> = by_age.iter().take(NAMED).map(|s| s.name.clone()).collect();
     let more = by_age.len().saturating_sub(NAMED);
     names.extend((more > 0).then(|| format!("{more} more")));
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    (!input.recent.was_told(subject)).then(|| Notice {
+    Some(Notice {
         subject,
         text: format!(
             "Not pods of this Webinar, but labelled as such: {}. They are never counted, changed or deleted, but Services may lead viewers to them. Delete them, or take the labels away.",

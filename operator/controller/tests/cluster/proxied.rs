@@ -14,17 +14,9 @@ use crate::support::world::Fleet;
 
 const FLEET: [usize; 3] = [2, 3, 15];
 
-fn setting() -> Setting {
-    Setting {
-        nodes: 6,
-        proxied: true,
-        ..Setting::default()
-    }
-}
-
 #[test]
 fn pods_whose_creation_is_never_confirmed_are_not_created_twice() {
-    story(setting(), async |scene| {
+    story(Setting::proxied(6), async |scene| {
         scene.start_operator().await?;
         let moment = begin(scene, "undisturbed").await?;
         let undisturbed = settled(scene, "undisturbed", moment).await?;
@@ -59,7 +51,7 @@ fn pods_whose_creation_is_never_confirmed_are_not_created_twice() {
 
 #[test]
 fn a_kill_at_a_write_of_ones_choice_changes_nothing() {
-    story(setting(), async |scene| {
+    story(Setting::proxied(6), async |scene| {
         for (namespace, fault) in [
             ("before", Fault::KillBefore as fn(Hook) -> Fault),
             ("after", Fault::KillAfter),

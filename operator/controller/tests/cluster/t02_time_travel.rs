@@ -46,17 +46,9 @@ const EXTENDED: &str = "extended";
 /// Pods that could still be cordoned.
 const CORDONED: usize = 5;
 
-fn setting() -> Setting {
-    Setting {
-        nodes: 6,
-        proxied: true,
-        ..Setting::default()
-    }
-}
-
 #[test]
 fn t02_an_event_made_anew_is_not_touched_for_what_its_predecessor_needed() {
-    story(setting(), async |scene| {
+    story(Setting::proxied(6), async |scene| {
         let lost = predecessors(scene).await?;
         let past = scene.control_plane.freeze().await?;
         let moment = scene.mark().await?;
@@ -97,7 +89,7 @@ fn t02_an_event_made_anew_is_not_touched_for_what_its_predecessor_needed() {
 
 #[test]
 fn t02_pods_made_again_and_an_event_extended_are_not_touched_for_how_they_were() {
-    story(setting(), async |scene| {
+    story(Setting::proxied(6), async |scene| {
         let fleets = cordoned(scene).await?;
         let past = scene.control_plane.freeze().await?;
         let before = extended(scene, &fleets).await?;

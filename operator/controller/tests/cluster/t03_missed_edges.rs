@@ -34,12 +34,7 @@ fn watches(resource: &str, fault: Fault) -> Rule {
 
 #[test]
 fn t03_edges_that_never_arrive_leave_no_trace() {
-    let setting = Setting {
-        nodes: 3,
-        proxied: true,
-        ..Setting::default()
-    };
-    story(setting, async |scene| {
+    story(Setting::proxied(3), async |scene| {
         let wide = tiny().replace("maxTier: 10k", "maxTier: 50k");
         scene.apply(&class("wide", &wide)).await?;
         scene.namespace("events").await?;

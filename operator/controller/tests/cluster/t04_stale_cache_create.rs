@@ -38,21 +38,13 @@ const RESTLESS: Duration = Duration::from_millis(500);
 /// Looks at events that there are at least meanwhile, even on a slow machine.
 const PASSES: u64 = 30;
 
-fn setting() -> Setting {
-    Setting {
-        nodes: 6,
-        proxied: true,
-        ..Setting::default()
-    }
-}
-
 fn hold() -> Rule {
     Rule::new(Pattern::resource("pods").verbs([Verb::Watch]), Fault::HoldWatch)
 }
 
 #[test]
 fn t04_a_ramp_that_is_not_seen_creates_nothing_twice() {
-    story(setting(), async |scene| {
+    story(Setting::proxied(6), async |scene| {
         // Three waves, so that more is due before the first pods are seen.
         scene.apply(&class("steps", &steps())).await?;
         for [namespace, _] in [CALM, HELD] {
@@ -99,7 +91,7 @@ fn t04_a_ramp_that_is_not_seen_creates_nothing_twice() {
 
 #[test]
 fn t04_substitutes_that_are_not_seen_are_not_made_twice() {
-    story(setting(), async |scene| {
+    story(Setting::proxied(6), async |scene| {
         let Gaps { before, lost, moment } = gaps(scene).await?;
         scene.proxy()?.script([hold()]);
         let unseen = succeeded(scene, HELD, &before, &lost, SOON).await?;
@@ -124,7 +116,7 @@ fn t04_substitutes_that_are_not_seen_are_not_made_twice() {
 
 #[test]
 fn t04_slots_that_were_filled_by_hand_unseen_get_no_second_pod() {
-    story(setting(), async |scene| {
+    story(Setting::proxied(6), async |scene| {
         let Gaps { before, lost, moment } = gaps(scene).await?;
         scene.proxy()?.script([refuse(), hold()]);
         make_again(scene, HELD[0], &before, &lost).await?;

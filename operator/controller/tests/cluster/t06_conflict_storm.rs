@@ -35,12 +35,7 @@ const RAMP: Duration = Duration::from_secs(120);
 
 #[test]
 fn t06_a_second_writer_is_neither_fought_nor_overwritten() {
-    let setting = Setting {
-        nodes: 6,
-        proxied: true,
-        ..Setting::default()
-    };
-    story(setting, async |scene| {
+    story(Setting::proxied(6), async |scene| {
         scene.apply(&class("steps", &steps())).await?;
         // A simulated pod's delay begins anew with every write of the pod.
         for name in ["media-sfu", "media-relay"] {

@@ -23,14 +23,6 @@ const RECOVERY: Duration = Duration::from_secs(120);
 /// What the API server asks for in the story.
 const RETRY_AFTER: u32 = 12;
 
-fn setting() -> Setting {
-    Setting {
-        nodes: 6,
-        proxied: true,
-        ..Setting::default()
-    }
-}
-
 fn creates(resource: &str, namespace: &str) -> Pattern {
     Pattern::resource(resource)
         .verbs([Verb::Create])
@@ -43,7 +35,7 @@ fn lost_answer() -> Fault {
 
 #[test]
 fn t07_what_was_done_without_an_answer_is_not_done_twice() {
-    story(setting(), async |scene| {
+    story(Setting::proxied(6), async |scene| {
         scene.start_operator().await?;
         scene.proxy()?.script([
             Rule::new(creates("pods", "pods"), lost_answer())
@@ -72,7 +64,7 @@ fn t07_what_was_done_without_an_answer_is_not_done_twice() {
 
 #[test]
 fn t07_refusals_for_now_and_calls_that_hang_hold_up_nothing_for_long() {
-    story(setting(), async |scene| {
+    story(Setting::proxied(6), async |scene| {
         scene.start_operator().await?;
         let answer = |status| Fault::Answer(Answer::new(status));
         let later = Answer::new(StatusCode::TOO_MANY_REQUESTS).retry_after(RETRY_AFTER);

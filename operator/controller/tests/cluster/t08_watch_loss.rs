@@ -21,21 +21,13 @@ const FLEET: Counts = [2, 3, 15];
 /// A silent watch is given up after 60 s; the rest is for a busy machine. Without that it takes five minutes.
 const NOTICED: Duration = Duration::from_secs(100);
 
-fn setting() -> Setting {
-    Setting {
-        nodes: 3,
-        proxied: true,
-        ..Setting::default()
-    }
-}
-
 fn pod_watches() -> Pattern {
     Pattern::resource("pods").verbs([Verb::Watch])
 }
 
 #[test]
 fn t08_a_watch_that_falls_silent_is_noticed() {
-    story(setting(), async |scene| {
+    story(Setting::proxied(3), async |scene| {
         let Unseen {
             before,
             lost,
@@ -60,7 +52,7 @@ fn t08_a_watch_that_falls_silent_is_noticed() {
 
 #[test]
 fn t08_a_first_list_that_hangs_is_asked_for_again() {
-    story(setting(), async |scene| {
+    story(Setting::proxied(3), async |scene| {
         // The operator streams its lists: the first list is a watch.
         scene
             .proxy()?
@@ -95,7 +87,7 @@ fn t08_a_first_list_that_hangs_is_asked_for_again() {
 
 #[test]
 fn t08_what_a_watch_has_missed_is_found_in_a_new_list() {
-    story(setting(), async |scene| {
+    story(Setting::proxied(3), async |scene| {
         let Unseen {
             before, lost, moment, ..
         } = lost_unseen(scene).await?;

@@ -55,6 +55,17 @@ pub(crate) struct Setting {
     pub(crate) proxied: bool,
 }
 
+impl Setting {
+    /// So many nodes, and a fault proxy.
+    pub(crate) fn proxied(nodes: u32) -> Self {
+        Self {
+            nodes,
+            proxied: true,
+            ..Self::default()
+        }
+    }
+}
+
 impl Default for Setting {
     fn default() -> Self {
         Self {
