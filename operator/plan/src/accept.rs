@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::input::{Accepted, Class, Memory, Spec};
+use crate::input::{Accepted, Class, Incidents, Memory, Spec};
 use crate::ramp::Waves;
 use crate::slot::Role;
 use crate::tier::{Capacity, Counts, Shape, Unservable};
@@ -37,6 +37,10 @@ pub fn next_run(run: u32, spec: &Spec, schedule: &Schedule, shape: Shape, now: T
         postponed_at: None,
         suspended_since: None,
         resumed_at: None,
+        most_relays: 0,
+        peak: None,
+        incidents: Incidents::default(),
+        failover: None,
     }
 }
 

@@ -263,7 +263,7 @@ fn ready(view: &View<'_>, unfed: u32, risk: Option<&Risk>) -> Condition {
 
 /// What becomes of a fleet whose start was moved far away, to be read after a sentence.
 fn postponed(view: &View<'_>) -> String {
-    released_at(view.memory, view.class, view.input.attendance).map_or_else(String::new, |until| {
+    released_at(view.memory, view.class, view.attendance).map_or_else(String::new, |until| {
         format!(
             " The start was moved far away: capacity stays until {}, because someone may be watching, and is created again from {} on.",
             date_and_clock(until),

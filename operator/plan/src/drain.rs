@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::input::{Memory, Pod};
+use crate::input::{Cordon, Memory, Pod};
 use crate::output::{Drain, Removal};
 use crate::slot::Role;
 use crate::time::after;
@@ -59,6 +59,7 @@ pub(crate) fn drain(
                 name: pod.name.clone(),
                 uid: pod.uid.clone(),
                 started: now,
+                why: Cordon::Drain,
             }),
             Some(started) if deadline(started) <= now => out.delete.push(removal(pod)),
             Some(started) => {

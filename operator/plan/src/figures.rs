@@ -1,7 +1,7 @@
 //! The numbers of a run: pods by role, relays by address, and what stands beside them.
 
 use crate::entry::{budgets, entries};
-use crate::output::{Entry, EntryKind, Fixtures, Pool, Status};
+use crate::output::{Address, Entry, EntryKind, Fixtures, Pool, Status};
 use crate::seats::Fleet;
 use crate::slot::Role;
 use crate::tier::Counts;
@@ -48,7 +48,7 @@ pub(crate) fn status(view: &View<'_>, desired: Counts, seats_desired: u32) -> St
         pools: pools(view.fleet, desired),
         seats_desired: Some(seats_desired),
         seats_ready: Some(view.seats()),
-        entry_relays: entry_relays(view, &entries),
+        addresses: addresses(view, &entries),
         ..Status::silent()
     };
     status.with_schedule(view.schedule.clone())
@@ -68,7 +68,7 @@ fn pools(fleet: &Fleet<'_>, desired: Counts) -> Vec<Pool> {
 }
 
 /// Relays that take viewers, per address; origin and mids are addresses of ours, not of people.
-fn entry_relays(view: &View<'_>, entries: &[Entry]) -> Vec<(EntryKind, u32)> {
+fn addresses(view: &View<'_>, entries: &[Entry]) -> Vec<Address> {
     let memory = view.memory;
     let slots = view.fleet.occupants().filter(|p| p.slot.role == Role::Relay);
     let relays: Vec<u32> = slots
@@ -81,8 +81,16 @@ fn entry_relays(view: &View<'_>, entries: &[Entry]) -> Vec<(EntryKind, u32)> {
     entries
         .iter()
         .filter_map(|entry| match entry.kind {
-            EntryKind::Viewers(shard) => Some((entry.kind, behind(shard))),
-            EntryKind::Ingest | EntryKind::Sfu(_) => Some((entry.kind, 0)),
+            EntryKind::Viewers(shard) => Some(Address {
+                kind: entry.kind,
+                relays: behind(shard),
+                joins_per_second: None,
+            }),
+            EntryKind::Ingest | EntryKind::Sfu(_) => Some(Address {
+                kind: entry.kind,
+                relays: 0,
+                joins_per_second: None,
+            }),
             EntryKind::Origin | EntryKind::Mid(_) => None,
         })
         .collect()

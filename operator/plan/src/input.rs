@@ -1,11 +1,14 @@
 //! Everything a decision is made from: validated, plain, complete.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::audience;
+use crate::media;
 use crate::phase::Phase;
 use crate::reason::Reason;
+use crate::signal::Signal;
 use crate::slot::Slot;
 use crate::tier::{Capacity, Counts, Shape, Sizing, Tier};
 use crate::tree::Parent;
@@ -39,8 +42,10 @@ pub struct Input {
     pub active_sfu: Option<u32>,
     /// Other Webinars of the class, when all of them together may have only so many pods.
     pub neighbours: Vec<Neighbour>,
-    /// Who is watching.
-    pub attendance: Attendance,
+    /// What its pods say of themselves, by UID. A pod that has never answered has none.
+    pub signals: BTreeMap<String, Signal>,
+    /// Where the addresses of the stage lead now.
+    pub routes: Routes,
     /// What this process has seen lately. Empty after a restart, which must never lower capacity.
     pub recent: Recent,
 }
@@ -84,20 +89,15 @@ pub struct Neighbour {
     pub begun: bool,
 }
 
-/// What is known of the audience.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Attendance {
-    /// Nobody can say: everyone may be watching.
-    Unknown,
-}
-
-impl Attendance {
-    /// Somebody may be watching, as far as anyone can tell.
-    pub(crate) const fn may_be_watched(self) -> bool {
-        match self {
-            Self::Unknown => true,
-        }
-    }
+/// Where addresses lead, whatever they should.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Routes {
+    /// UIDs of the pods that are ready endpoints of `ingest`.
+    pub ingest: BTreeSet<String>,
+    /// UIDs of the pods that are ready endpoints of `origin`.
+    pub origin: BTreeSet<String>,
+    /// Mids whose Service selects another mid: the stand-in by the mid it stands in for.
+    pub stand_ins: BTreeMap<u32, u32>,
 }
 
 /// What holds at once, whatever was accepted.
@@ -107,6 +107,18 @@ pub struct Orders {
     pub suspend: bool,
     /// Keep more relays than the tier needs, for a while.
     pub floor: Option<Floor>,
+    /// Whether capacity may follow a falling audience.
+    pub release: Release,
+}
+
+/// Whether capacity may be lowered while the event runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Release {
+    /// The tier is kept until the end.
+    #[default]
+    Never,
+    /// It follows the audience once the floor after the start is over.
+    AfterPeak,
 }
 
 /// An `override`: at least so many relays until then. It never lowers anything.
@@ -160,15 +172,80 @@ pub struct Class {
     pub live: Live,
     /// Whether PodDisruptionBudgets are kept.
     pub budgets: bool,
+    /// Where attendance comes from. Absent: it stays unknown.
+    pub attendance: Option<Source>,
+    /// When media counts as stalled.
+    pub stall: Stall,
+}
+
+/// Where the numbers of the data plane come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// Every pod is asked.
+    Pods,
+    /// A Prometheus server is asked, which asks the pods.
+    Prometheus {
+        /// How often that server asks them.
+        interval: SignedDuration,
+    },
+}
+
+/// When media counts as stalled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stall {
+    /// Below this rate nothing is received, bits per second.
+    pub floor: u64,
+    /// How long nothing must be received.
+    pub after: SignedDuration,
+    /// How long the active SFU may stay silent before nobody can say.
+    pub no_signal_after: SignedDuration,
+    /// How long a standby must have received media before it may take over.
+    pub standby_after: SignedDuration,
+}
+
+/// What of a class holds at once, also for a run that has pinned it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AtOnce {
+    /// Drain, growth and joins; the lengths that a run's boundaries come from are pinned.
+    pub live: Live,
+    /// Where attendance comes from.
+    pub attendance: Option<Source>,
+    /// When media counts as stalled.
+    pub stall: Stall,
+    /// Pods that all Webinars of the class together may have.
+    pub max_total_pods: Option<u32>,
 }
 
 impl Class {
     /// This class, pinned by a run, with what the platform team has changed since and what holds at once.
     #[must_use]
-    pub fn following(mut self, today: &Live, max_total_pods: Option<u32>) -> Self {
-        self.live.drain_timeout = today.drain_timeout;
+    pub fn following(mut self, today: AtOnce) -> Self {
+        let AtOnce {
+            live,
+            attendance,
+            stall,
+            max_total_pods,
+        } = today;
+        self.live = Live {
+            floor_after_start: self.live.floor_after_start,
+            overrun: self.live.overrun,
+            ..live
+        };
+        self.attendance = attendance;
+        self.stall = stall;
         self.max_total_pods = max_total_pods;
         self
+    }
+
+    /// What of this class holds at once.
+    #[must_use]
+    pub fn at_once(&self) -> AtOnce {
+        AtOnce {
+            live: self.live.clone(),
+            attendance: self.attendance,
+            stall: self.stall.clone(),
+            max_total_pods: self.max_total_pods,
+        }
     }
 
     /// What one pod of each kind carries with `panelists` on stage.
@@ -279,6 +356,10 @@ pub struct Live {
     pub overrun: SignedDuration,
     /// How long a draining pod may keep its viewers.
     pub drain_timeout: SignedDuration,
+    /// The share of seats in use at which the fleet grows, percent.
+    pub grow_at_percent: u32,
+    /// Viewers that one relay can take in each second.
+    pub joins_per_second_per_relay: u32,
 }
 
 /// Why there is no usable class.
@@ -313,6 +394,49 @@ pub struct Memory {
     pub suspended_since: Option<Timestamp>,
     /// When it was last resumed: drains that began before count from here.
     pub resumed_at: Option<Timestamp>,
+    /// Most relays that it was to have, for the tier and for what came beyond.
+    pub most_relays: u32,
+    /// Most viewers at once, as far as they were counted.
+    pub peak: Option<u32>,
+    /// What happened to its media.
+    pub incidents: Incidents,
+    /// The last change of the active SFU.
+    pub failover: Option<Failover>,
+}
+
+/// What happened to a run's media.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Incidents {
+    /// How many there were.
+    pub total: u32,
+    /// The latest of them, oldest first.
+    pub latest: Vec<Incident>,
+}
+
+/// A time in which media did not flow as it should.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Incident {
+    /// What was wrong.
+    pub cause: Reason,
+    /// The instant of the last byte.
+    pub began: Timestamp,
+    /// When bytes returned. Absent while it lasts.
+    pub ended: Option<Timestamp>,
+    /// What the operator did about it, for people. Empty: it only looked.
+    pub action: String,
+}
+
+/// A change of the active SFU.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failover {
+    /// When it was decided.
+    pub at: Timestamp,
+    /// The SFU that was active before.
+    pub from: u32,
+    /// The SFU that is active now.
+    pub to: u32,
+    /// UID of the pod to fence: established connections would stay on it. Empty once that is done, or when it was gone.
+    pub fence: String,
 }
 
 impl Memory {
@@ -373,6 +497,8 @@ pub struct Pod {
     pub terminating: Option<Timestamp>,
     /// When its drain began.
     pub drain_started: Option<Timestamp>,
+    /// Why it was taken out of its entry point. Means something only for a pod that was.
+    pub cordoned_for: Cordon,
     /// What keeps it from becoming Ready, if Kubernetes says so.
     pub trouble: Option<PodTrouble>,
 }
@@ -381,6 +507,32 @@ impl Pod {
     /// It runs or may still run: neither ended nor on its way out.
     pub fn alive(&self) -> bool {
         !self.ended && self.terminating.is_none()
+    }
+}
+
+/// Why a pod was taken out of its entry point.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Cordon {
+    /// Capacity is being given back, or its node is lost.
+    #[default]
+    Drain,
+    /// The audience needs less: it goes once it is empty, and comes back if it is needed again.
+    Shrink,
+    /// Its viewers see no picture, although others do.
+    Health,
+}
+
+impl Cordon {
+    /// Every reason for a cordon.
+    pub const ALL: [Self; 3] = [Self::Drain, Self::Shrink, Self::Health];
+
+    /// The reason as written in a pod's annotation.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Drain => "Drain",
+            Self::Shrink => "Shrink",
+            Self::Health => "Health",
+        }
     }
 }
 
@@ -416,6 +568,15 @@ pub struct Recent {
     pub alarm: Option<Alarm>,
     /// The moment that the last notice of each reason spoke of.
     pub told: BTreeMap<Reason, Timestamp>,
+    /// What was measured of audience and media lately: the last plan's [`watch`](crate::Plan::watch).
+    pub watch: Watch,
+}
+
+/// What is measured over time while people are watching: slopes, and how long something has held.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Watch {
+    pub(crate) audience: audience::State,
+    pub(crate) media: media::State,
 }
 
 impl Recent {

@@ -9,6 +9,7 @@
 
 mod accept;
 mod alarm;
+mod audience;
 mod conditions;
 mod drain;
 mod entry;
@@ -17,6 +18,7 @@ mod figures;
 mod fleet;
 mod input;
 mod lost;
+mod media;
 mod output;
 mod phase;
 mod planner;
@@ -28,6 +30,7 @@ mod run;
 mod seats;
 mod shard;
 mod share;
+mod signal;
 mod slot;
 mod suspend;
 mod tier;
@@ -40,12 +43,13 @@ mod warning;
 
 pub use accept::{next_run, servable};
 pub use input::{
-    Accepted, Alarm, Attendance, Class, ClassFinding, Cpu, Floor, Input, Live, Memory, Neighbour, Orders,
-    Pod, PodTrouble, Ramp, Recent, Setback, SetbackKind, Settle, Spec, Stranger, Subject, Webinar, Zones,
+    Accepted, Alarm, AtOnce, Class, ClassFinding, Cordon, Cpu, Failover, Floor, Incident, Incidents, Input,
+    Live, Memory, Neighbour, Orders, Pod, PodTrouble, Ramp, Recent, Release, Routes, Setback, SetbackKind,
+    Settle, Source, Spec, Stall, Stranger, Subject, Watch, Webinar, Zones,
 };
 pub use output::{
-    Budget, Condition, ConditionType, Drain, Entry, EntryKind, Fixtures, Named, NewPod, Notice, Plan, Pool,
-    Removal, Status, Truth,
+    Address, Admission, Attended, Budget, Condition, ConditionType, Drain, Entry, EntryKind, Fixtures,
+    MediaFigures, Named, NewPod, Notice, Outcome, Plan, Pool, Removal, Status, Truth,
 };
 pub use phase::Phase;
 pub use planner::plan;
@@ -53,6 +57,7 @@ pub use ramp::{Wave, Waves};
 pub use reason::Reason;
 pub use shard::ShardRule;
 pub use share::neighbour;
+pub use signal::{Flow, Reading, Sample, Signal};
 pub use slot::{Role, Slot, incarnation};
 pub use tier::{Capacity, Counts, Shape, Sizing, Tier, Unservable};
 pub use time::{counted, grouped};

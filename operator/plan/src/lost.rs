@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::input::Pod;
+use crate::input::{Cordon, Pod};
 use crate::output::Drain;
 use crate::slot::Role;
 use crate::time::after;
@@ -29,6 +29,7 @@ pub(crate) fn disown(view: &View<'_>) -> Vec<Drain> {
             name: pod.name.clone(),
             uid: pod.uid.clone(),
             started: view.input.now,
+            why: Cordon::Drain,
         })
         .collect()
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::input::{Alarm, Memory, Subject};
+use crate::input::{Alarm, Cordon, Memory, Subject, Watch};
 use crate::phase::Phase;
 use crate::reason::Reason;
 use crate::slot::{Role, Slot};
@@ -37,6 +37,8 @@ pub struct Plan {
     pub status: Status,
     /// What the next decision's [`Recent`](crate::Recent) must carry.
     pub alarm: Option<Alarm>,
+    /// What was measured so far, for the same.
+    pub watch: Watch,
     /// When to look again if nothing happens before. `None`: never.
     pub next_wake: Option<Timestamp>,
 }
@@ -78,6 +80,8 @@ pub struct Drain {
     pub uid: String,
     /// When the drain began, for the pod's own record.
     pub started: Timestamp,
+    /// Why, for the same.
+    pub why: Cordon,
 }
 
 /// A pod whose drain is taken back.
@@ -165,16 +169,79 @@ pub struct Status {
     pub seats_desired: Option<u32>,
     /// Seats that are Ready.
     pub seats_ready: Option<u32>,
-    /// Relays behind each address, in the order of the plan's entries.
-    pub entry_relays: Vec<(EntryKind, u32)>,
-    /// When every seat was Ready, and how long before the start. Known once a run has finished.
-    pub outcome: Option<(Option<Timestamp>, Option<SignedDuration>)>,
+    /// Who is watching. Absent until that is known.
+    pub attendance: Option<Attended>,
+    /// What a join gate may let in now.
+    pub admission: Option<Admission>,
+    /// The addresses that people use, in the order of the plan's entries.
+    pub addresses: Vec<Address>,
+    /// What the active SFU receives.
+    pub media: MediaFigures,
+    /// How the run went. Known once it has finished.
+    pub outcome: Option<Outcome>,
     /// The verdicts.
     pub conditions: Vec<Condition>,
     /// Pods that carry the Webinar's labels and are not its own.
     pub strangers: u32,
     /// What to tell once.
     pub notices: Vec<Notice>,
+}
+
+/// Who is watching.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Attended {
+    /// Viewers now, or when they were last known.
+    pub current: u32,
+    /// Most viewers at once in this run.
+    pub peak: u32,
+    /// When `current` was known.
+    pub observed: Timestamp,
+}
+
+/// What a join gate or waiting room may let in now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Admission {
+    /// There are seats left.
+    pub open: bool,
+    /// Attendees there may be in all.
+    pub max_attendees: u32,
+    /// Attendees that may be let in each second.
+    pub joins_per_second: u32,
+}
+
+/// An address that presenters or viewers use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Address {
+    /// Which one.
+    pub kind: EntryKind,
+    /// Relays behind it that take viewers; 0 for ingest.
+    pub relays: u32,
+    /// Viewers that may be let in there each second. Absent for ingest.
+    pub joins_per_second: Option<u32>,
+}
+
+/// What the active SFU receives.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct MediaFigures {
+    /// Bits per second.
+    pub inbound: Option<u64>,
+    /// When a byte was last seen to arrive.
+    pub last_byte: Option<Timestamp>,
+    /// Changes of the active SFU that began with this plan: 0 or 1.
+    pub failovers: u32,
+}
+
+/// How a run went.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// When every seat was first Ready.
+    pub ready_at: Option<Timestamp>,
+    /// How long before the start that was. Negative: it was late.
+    pub lead: Option<SignedDuration>,
+    /// Most viewers at once, if they were counted.
+    pub peak: Option<u32>,
+    /// How often media did not flow as it should.
+    pub incidents: u32,
 }
 
 /// A warning that is an Event and not a condition. It is told once.
@@ -223,6 +290,10 @@ pub enum ConditionType {
     CapacityReady,
     /// Seats will be, or are, missing.
     CapacityAtRisk,
+    /// Presenters' media arrives.
+    MediaFlowing,
+    /// The audience is counted.
+    AttendanceKnown,
     /// Edits wait for the next run.
     PendingChanges,
     /// A person is needed.
@@ -231,10 +302,12 @@ pub enum ConditionType {
 
 impl ConditionType {
     /// Every type.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::Ready,
         Self::CapacityReady,
         Self::CapacityAtRisk,
+        Self::MediaFlowing,
+        Self::AttendanceKnown,
         Self::PendingChanges,
         Self::Stalled,
     ];
@@ -245,6 +318,8 @@ impl ConditionType {
             Self::Ready => "Ready",
             Self::CapacityReady => "CapacityReady",
             Self::CapacityAtRisk => "CapacityAtRisk",
+            Self::MediaFlowing => "MediaFlowing",
+            Self::AttendanceKnown => "AttendanceKnown",
             Self::PendingChanges => "PendingChanges",
             Self::Stalled => "Stalled",
         }

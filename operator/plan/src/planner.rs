@@ -5,8 +5,8 @@ use jiff::{SignedDuration, Timestamp};
 use crate::accept::{next_run, servable};
 use crate::conditions;
 use crate::drain::drain;
-use crate::input::{Class, Input, Memory, Spec, Subject};
-use crate::output::{Condition, Fixtures, Notice, Plan, Status};
+use crate::input::{Class, Input, Memory, Spec, Subject, Watch};
+use crate::output::{Condition, Fixtures, MediaFigures, Notice, Outcome, Plan, Status};
 use crate::phase::Phase;
 use crate::reason::Reason;
 use crate::run;
@@ -208,7 +208,12 @@ pub(crate) fn finished(input: &Input, class: Option<&Class>, memory: &Memory) ->
         run: memory.run,
         tier: Some(memory.accepted.spec.tier),
         schedule,
-        outcome: Some((memory.ready_at, lead)),
+        outcome: Some(Outcome {
+            ready_at: memory.ready_at,
+            lead,
+            peak: memory.peak,
+            incidents: memory.incidents.total,
+        }),
         conditions: conditions::finished(memory),
         ..Status::silent()
     };
@@ -286,6 +291,7 @@ impl Plan {
             delete: Vec::new(),
             status,
             alarm: None,
+            watch: Watch::default(),
             next_wake: None,
         }
     }
@@ -302,7 +308,10 @@ impl Status {
             pools: Vec::new(),
             seats_desired: None,
             seats_ready: None,
-            entry_relays: Vec::new(),
+            attendance: None,
+            admission: None,
+            addresses: Vec::new(),
+            media: MediaFigures::default(),
             outcome: None,
             conditions: Vec::new(),
             strangers: 0,

@@ -2,7 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::input::{Attendance, Class, Memory};
+use crate::audience::Attendance;
+use crate::input::{Class, Memory};
 use crate::time::{after, before};
 use crate::timeline::Schedule;
 

@@ -88,6 +88,34 @@ reasons! {
     OverrunEnding,
     /// Pods that are not the Webinar's own carry its labels.
     ForeignPods,
+    /// More people come than `maxTier` provides for.
+    AboveCeiling,
+    /// Presenters' media arrives.
+    Flowing,
+    /// The active SFU receives no media any more, and a standby that does takes over.
+    PublisherStalled,
+    /// The active SFU receives no media any more, and no standby receives any either.
+    NoStandby,
+    /// The active SFU receives media, but much of the tree behind it does not.
+    UpstreamBroken,
+    /// Nobody can say whether media flows: there was none yet, or the active SFU doesn't answer.
+    NoSignal,
+    /// The presenters stopped near the planned end.
+    PublisherLeft,
+    /// The event is not on air.
+    NotLive,
+    /// Presenters send far less than before, such as a still slide; media flows.
+    InboundDropped,
+    /// A relay receives media and sends its viewers hardly any; it takes no new ones.
+    EgressStalled,
+    /// Another SFU is active now, at the same addresses.
+    FailedOver,
+    /// The audience is counted.
+    Fresh,
+    /// Too many pods have not told of their viewers lately.
+    Stale,
+    /// What pods tell of their viewers can't be believed yet.
+    Implausible,
     /// Edits that would restart media wait for the next run.
     LiveFreeze,
     /// No edit waits.

@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::accept::edit;
 use crate::alarm::heard;
+use crate::audience::Attendance;
 use crate::conditions;
 use crate::drain::{drain, removal};
 use crate::extra::{ceiling, floor, raised, unneeded};
@@ -39,7 +40,8 @@ pub(crate) fn under_way(input: &Input, class: &Class, opened: Memory) -> Plan {
     let ready = complete(input, &memory, &capacity, &fleet, target);
     let suspend = input.orders.suspend;
     note_suspension(&mut memory, suspend, input.now);
-    let phase = advance(&mut memory, &schedule, input, class, ready);
+    let attendance = Attendance::Unknown;
+    let phase = advance(&mut memory, &schedule, input, class, ready, attendance);
     let ceiling = ceiling(input, class, &memory, target);
     let asked = floor(&input.orders, input.now).filter(|_| phase.holds_capacity());
     let planned = raised(target, asked, ceiling);
@@ -53,6 +55,7 @@ pub(crate) fn under_way(input: &Input, class: &Class, opened: Memory) -> Plan {
         waves: &waves,
         planned,
         schedule: &schedule,
+        attendance,
     };
     let plan = if phase == Phase::Draining {
         draining(&view)
@@ -181,7 +184,14 @@ fn accept_edit(input: &Input, class: &Class, opened: Memory) -> (Memory, Option<
 }
 
 /// Moves the run through every boundary that has passed, and says where it stands.
-fn advance(memory: &mut Memory, schedule: &Schedule, input: &Input, class: &Class, complete: bool) -> Phase {
+fn advance(
+    memory: &mut Memory,
+    schedule: &Schedule,
+    input: &Input,
+    class: &Class,
+    complete: bool,
+    attendance: Attendance,
+) -> Phase {
     let now = input.now;
     if complete && memory.draining_since.is_none() {
         memory.ready_at.get_or_insert(now);
@@ -194,7 +204,7 @@ fn advance(memory: &mut Memory, schedule: &Schedule, input: &Input, class: &Clas
     }
     let release = match memory.live_since {
         Some(_) => Some(schedule.release),
-        None => released_at(memory, class, input.attendance),
+        None => released_at(memory, class, attendance),
     };
     if memory.suspended_since.is_none() && release.is_some_and(|t| now >= t) {
         memory.draining_since.get_or_insert(now);

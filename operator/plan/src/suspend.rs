@@ -54,7 +54,7 @@ pub(crate) fn unopened(opened: Plan, input: &Input, last_run: u32) -> Plan {
         phase: Some(Phase::Scheduled),
         run: last_run,
         pools: Vec::new(),
-        entry_relays: Vec::new(),
+        addresses: Vec::new(),
         ..opened.status.clone()
     };
     Plan {

@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::audience::Attendance;
 use crate::input::{Class, Input, Memory, Pod, PodTrouble};
 use crate::phase::Phase;
 use crate::ramp::Waves;
@@ -27,6 +28,7 @@ pub(crate) struct View<'a> {
     /// Slots there must be: those of the waves, and the relays of an override.
     pub(crate) planned: Counts,
     pub(crate) schedule: &'a Schedule,
+    pub(crate) attendance: Attendance,
 }
 
 impl View<'_> {

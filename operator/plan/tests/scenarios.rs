@@ -249,9 +249,11 @@ impl Teller {
         for notice in &status.notices {
             self.line(now, &format!("event: {}: {}", notice.subject.reason, notice.text));
         }
-        if let Some((ready_at, lead)) = status.outcome {
-            let ready = ready_at.map_or("never".to_owned(), clock);
-            let lead = lead.map_or(String::new(), |l| format!(", {} s before the start", l.as_secs()));
+        if let Some(outcome) = status.outcome {
+            let ready = outcome.ready_at.map_or("never".to_owned(), clock);
+            let lead = outcome
+                .lead
+                .map_or(String::new(), |l| format!(", {} s before the start", l.as_secs()));
             self.news(now, "outcome", format!("complete {ready}{lead}"));
         }
         if let Some(fixtures) = &plan.fixtures {

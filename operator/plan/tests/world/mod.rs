@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use webinar_plan::{
-    Attendance, Class, ClassFinding, ConditionType, Cpu, Input, Live, Memory, Neighbour, Orders, Phase, Plan,
-    Pod, PodTrouble, Ramp, Reason, Recent, Role, Setback, SetbackKind, Settle, Sizing, Slot, Spec, Stranger,
-    Tier, Truth, Webinar, Zones, plan,
+    Class, ClassFinding, ConditionType, Cordon, Cpu, Input, Live, Memory, Neighbour, Orders, Phase, Plan,
+    Pod, PodTrouble, Ramp, Reason, Recent, Role, Routes, Setback, SetbackKind, Settle, Signal, Sizing, Slot,
+    Source, Spec, Stall, Stranger, Tier, Truth, Webinar, Zones, plan,
 };
 
 /// How long the model may take to come to rest at one instant.
@@ -81,8 +81,17 @@ pub fn class(cpus: u64) -> Class {
             floor_after_start: SignedDuration::from_mins(15),
             overrun: SignedDuration::from_hours(2),
             drain_timeout: SignedDuration::from_mins(10),
+            grow_at_percent: 80,
+            joins_per_second_per_relay: 10,
         },
         budgets: true,
+        attendance: Some(Source::Pods),
+        stall: Stall {
+            floor: 2000,
+            after: secs(8),
+            no_signal_after: secs(20),
+            standby_after: secs(10),
+        },
     }
 }
 
@@ -118,6 +127,10 @@ pub struct World {
     pub memory: Option<Memory>,
     pub remembered: Vec<u32>,
     pub recent: Recent,
+    /// What pods say of themselves, by UID.
+    pub signals: BTreeMap<String, Signal>,
+    /// Where the stage's addresses lead.
+    pub routes: Routes,
     /// Pods of others with the Webinar's labels.
     pub strangers: Vec<Stranger>,
     /// Others that share the class's pods.
@@ -158,6 +171,8 @@ impl World {
             memory: None,
             remembered: Vec::new(),
             recent: Recent::default(),
+            signals: BTreeMap::new(),
+            routes: Routes::default(),
             strangers: Vec::new(),
             neighbours: Vec::new(),
             down: false,
@@ -182,14 +197,14 @@ impl World {
             orders: self.orders.clone(),
             class: match &self.pinned {
                 Some(pinned) if active => Ok(match &self.class {
-                    Ok(today) => pinned.clone().following(&today.live, today.max_total_pods),
+                    Ok(today) => pinned.clone().following(today.at_once()),
                     Err(_) => pinned.clone(),
                 }),
                 _ => self.class.clone(),
             },
             superseded: match (&self.pinned, &self.class) {
                 (Some(pinned), Ok(today))
-                    if active && pinned.clone().following(&today.live, today.max_total_pods) != *today =>
+                    if active && pinned.clone().following(today.at_once()) != *today =>
                 {
                     vec!["the class"]
                 }
@@ -202,7 +217,8 @@ impl World {
             strangers: self.strangers.clone(),
             active_sfu: None,
             neighbours: self.neighbours.clone(),
-            attendance: Attendance::Unknown,
+            signals: self.signals.clone(),
+            routes: self.routes.clone(),
             recent: self.recent.clone(),
         }
     }
@@ -261,6 +277,7 @@ impl World {
                     lost: false,
                     terminating: None,
                     drain_started: None,
+                    cordoned_for: Cordon::Drain,
                     trouble: None,
                 },
                 ready_at: None,
@@ -270,6 +287,7 @@ impl World {
             let pod = self.by_uid(&drain.uid);
             pod.accepting = false;
             pod.drain_started = Some(drain.started);
+            pod.cordoned_for = drain.why;
         }
         for drain in &plan.disown {
             let pod = self.by_uid(&drain.uid);
@@ -285,6 +303,7 @@ impl World {
             self.by_uid(&removal.uid).terminating = Some(gone);
         }
         self.recent.alarm = plan.alarm;
+        self.recent.watch = plan.watch.clone();
         self.judge(plan);
     }
 

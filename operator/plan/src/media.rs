@@ -1,0 +1,5 @@
+//! Whether media flows, and what is done when it doesn't.
+
+/// What was measured of media lately.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct State {}
