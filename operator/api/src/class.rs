@@ -4,7 +4,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Live, Ramp, Services, Sizing, Tier, WebinarClassStatus, rules};
+use crate::{Attendance, Live, Ramp, Services, Sizing, Stall, Tier, WebinarClassStatus, rules};
 
 /// What a platform team allows and how it is built.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -90,6 +90,15 @@ pub struct WebinarClassSpec {
     /// What holds during and after the event.
     #[serde(default)]
     pub live: Live,
+
+    /// Where attendance and media flow are read from. Absent: attendance stays unknown, and the full tier is kept to the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Attendance")]
+    pub attendance: Option<Attendance>,
+
+    /// When media counts as stalled.
+    #[serde(default)]
+    pub stall: Stall,
 
     /// The Services that presenters and viewers connect to.
     #[serde(default)]

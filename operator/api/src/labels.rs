@@ -26,6 +26,9 @@ pub const FALLBACK_PARENTS: &str = "webinar-operator.io/fallback-parents";
 /// Annotation of a pod: when its drain began, RFC 3339.
 pub const DRAIN_START: &str = "webinar-operator.io/drain-start";
 
+/// Annotation of a pod that was taken out of its entry point: why, `Drain`, `Shrink` or `Health`.
+pub const CORDONED_FOR: &str = "webinar-operator.io/cordoned-for";
+
 /// Annotation of a pod that was declared lost: the slot that it had.
 pub const LOST_SLOT: &str = "webinar-operator.io/lost-slot";
 
@@ -47,6 +50,14 @@ pub const POSTPONED_AT: &str = "webinar-operator.io/postponed-at";
 pub const SUSPENDED_SINCE: &str = "webinar-operator.io/suspended-since";
 /// Annotation of a run's ControllerRevision: when the run was last resumed, RFC 3339.
 pub const RESUMED_AT: &str = "webinar-operator.io/resumed-at";
+/// Annotation of a run's ControllerRevision: most relays that it was to have.
+pub const MOST_RELAYS: &str = "webinar-operator.io/most-relays";
+/// Annotation of a run's ControllerRevision: most viewers at once, as far as they were counted.
+pub const PEAK_ATTENDEES: &str = "webinar-operator.io/peak-attendees";
+/// Annotation of a run's ControllerRevision: what happened to its media, as JSON.
+pub const INCIDENTS: &str = "webinar-operator.io/incidents";
+/// Annotation of a run's ControllerRevision: the last change of the active SFU, as JSON.
+pub const FAILOVER: &str = "webinar-operator.io/failover";
 /// Annotation of a run's ControllerRevision: the shape of its tree, as JSON.
 pub const SHAPE: &str = "webinar-operator.io/shape";
 

@@ -8,6 +8,7 @@
     reason = "`KubeSchema` copies each struct into a function body"
 )]
 
+mod attendance;
 mod class;
 mod class_status;
 mod crds;
@@ -22,6 +23,7 @@ mod tier;
 mod validate;
 mod webinar;
 
+pub use attendance::{Attendance, Figure, PodMetrics, Prometheus, Queries, Series, Stall};
 pub use class::{Disruption, Templates, Topology, WebinarClass, WebinarClassSpec};
 pub use class_status::{TierPlan, WebinarClassStatus};
 pub use crds::{YamlError, crd_yaml, crds};
@@ -29,10 +31,12 @@ pub use duration::{Duration, ParseDurationError};
 pub use ramp::{Live, Ramp, Settle};
 pub use services::{Port, Protocol, ServiceSettings, ServiceType, Services, TargetPort};
 pub use sizing::{SfuCounts, SfuSizing, Sizing, Spares, Stage, Viewer};
-pub use status::{Capacity, EntryPoint, Outcome, Phase, Pool, Revision, Role, Schedule, WebinarStatus};
+pub use status::{
+    Admission, Attended, Capacity, EntryPoint, Outcome, Phase, Pool, Revision, Role, Schedule, WebinarStatus,
+};
 pub use tier::{ParseTierError, Tier};
 pub use validate::{Refusal, check};
-pub use webinar::{Override, Webinar, WebinarSpec};
+pub use webinar::{Override, Release, Webinar, WebinarSpec};
 
 /// The API group of every kind in this crate.
 pub const GROUP: &str = "webinar-operator.io";

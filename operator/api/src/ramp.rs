@@ -99,6 +99,14 @@ pub struct Live {
     /// How long a pod waits for its viewers to leave after the event, 1s to 24h.
     #[schemars(extend("x-kubernetes-validations" = bounds("drainTimeout", "1s", "24h")))]
     pub drain_timeout: Duration,
+
+    /// The share of seats in use at which the fleet grows, in percent, 10 to 100.
+    #[schemars(range(min = 10, max = 100))]
+    pub grow_at_percent: i32,
+
+    /// Viewers that one relay can take in each second, 1 to 1000. What a join gate is told follows from it.
+    #[schemars(range(min = 1, max = 1000))]
+    pub joins_per_second_per_relay: i32,
 }
 
 impl Default for Live {
@@ -107,6 +115,8 @@ impl Default for Live {
             floor_after_start: Duration::from_mins(15),
             overrun: Duration::from_mins(120),
             drain_timeout: Duration::from_mins(10),
+            grow_at_percent: 80,
+            joins_per_second_per_relay: 10,
         }
     }
 }

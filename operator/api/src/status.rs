@@ -50,6 +50,16 @@ pub struct WebinarStatus {
     #[schemars(with = "Capacity")]
     pub capacity: Option<Capacity>,
 
+    /// Who is watching. Absent until that is known; never zero for unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Attended")]
+    pub attendance: Option<Attended>,
+
+    /// What a join gate or waiting room may let in now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Admission")]
+    pub admission: Option<Admission>,
+
     /// The Services that presenters and viewers connect to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
@@ -199,6 +209,36 @@ pub struct Capacity {
     pub ready: i32,
 }
 
+/// Who is watching.
+#[derive(JsonSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Attended {
+    /// Viewers, as last known.
+    #[schemars(range(min = 0))]
+    pub current: i32,
+    /// Most viewers at once in this run.
+    #[schemars(range(min = 0))]
+    pub peak: i32,
+    /// When `current` was known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Time")]
+    pub observed_time: Option<Time>,
+}
+
+/// What a join gate or waiting room may let in.
+#[derive(JsonSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Admission {
+    /// Whether seats are left.
+    pub open: bool,
+    /// Attendees there may be in all.
+    #[schemars(range(min = 0))]
+    pub max_attendees: i32,
+    /// Attendees that may be let in each second.
+    #[schemars(range(min = 0))]
+    pub joins_per_second: i32,
+}
+
 /// A Service to connect to.
 #[derive(JsonSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -211,6 +251,10 @@ pub struct EntryPoint {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "i32", range(min = 0))]
     pub relays: Option<i32>,
+    /// Attendees that may be let in there each second. Absent for ingest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "i32", range(min = 0))]
+    pub joins_per_second: Option<i32>,
 }
 
 /// A reference to the run's memory.
@@ -236,4 +280,13 @@ pub struct Outcome {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "i64")]
     pub ready_lead_seconds: Option<i64>,
+
+    /// Most viewers at once, if they were counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "i32", range(min = 0))]
+    pub peak_attendees: Option<i32>,
+
+    /// How often media did not flow as it should.
+    #[schemars(range(min = 0))]
+    pub incidents: i32,
 }

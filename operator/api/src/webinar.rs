@@ -2,6 +2,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{Duration, Tier, WebinarStatus, rules};
@@ -111,6 +112,10 @@ pub struct WebinarSpec {
     #[x_kube(validation = rules::within("overrun", "0s", "72h"))]
     pub overrun: Option<Duration>,
 
+    /// Whether capacity may follow a falling audience during the event: `Never` or `AfterPeak`.
+    #[serde(default)]
+    pub release: Release,
+
     /// More relays than the tier needs, for a while. Never lowers anything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Override")]
@@ -120,6 +125,16 @@ pub struct WebinarSpec {
     /// false again, the plan for that moment is carried out.
     #[serde(default)]
     pub suspend: bool,
+}
+
+/// Whether capacity may follow a falling audience during the event.
+#[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Release {
+    /// The full tier is kept until the end.
+    #[default]
+    Never,
+    /// Relays that nobody watches through go once the audience needs clearly less.
+    AfterPeak,
 }
 
 /// A floor of relays that people order for a while.

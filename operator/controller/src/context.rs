@@ -105,6 +105,7 @@ impl Context {
                 }
             }
             known.alarm = plan.alarm;
+            known.watch.clone_from(&plan.watch);
             known.pace = applied.pace;
             known.setbacks.retain(|s| s.retry_at > now);
             known.setbacks.extend(applied.setbacks.iter().cloned());
@@ -149,6 +150,7 @@ impl Context {
             delete,
             status,
             alarm: _,
+            watch: _,
             next_wake,
         } = plan;
         tracing::info!(

@@ -73,6 +73,7 @@ pub(crate) fn spec(spec: &api::WebinarSpec) -> plan::Spec {
         panelists,
         ready_before,
         overrun,
+        release: _,
         r#override: _,
         suspend: _,
     } = spec;
@@ -93,6 +94,10 @@ pub(crate) fn orders(spec: &api::WebinarSpec) -> plan::Orders {
     plan::Orders {
         suspend: spec.suspend,
         floor: spec.r#override.as_ref().map(floor),
+        release: match spec.release {
+            api::Release::Never => plan::Release::Never,
+            api::Release::AfterPeak => plan::Release::AfterPeak,
+        },
     }
 }
 
@@ -121,6 +126,8 @@ pub(crate) fn class(name: &str, spec: &api::WebinarClassSpec, cpu: plan::Cpu) ->
         sizing: figures,
         ramp,
         live,
+        attendance,
+        stall,
         services: _,
         disruption,
     } = spec;
@@ -170,20 +177,63 @@ pub(crate) fn class(name: &str, spec: &api::WebinarClassSpec, cpu: plan::Cpu) ->
         },
         live: self::live(live),
         budgets: disruption.pod_disruption_budgets,
+        attendance: attendance.as_ref().and_then(source),
+        stall: self::stall(stall),
+    }
+}
+
+/// What of a class holds at once.
+pub(crate) fn at_once(spec: &api::WebinarClassSpec) -> plan::AtOnce {
+    plan::AtOnce {
+        live: live(&spec.live),
+        attendance: spec.attendance.as_ref().and_then(source),
+        stall: stall(&spec.stall),
+        max_total_pods: spec.max_total_pods.map(count),
+    }
+}
+
+/// Where attendance comes from. The schema asks for one of the two.
+fn source(attendance: &api::Attendance) -> Option<plan::Source> {
+    let api::Attendance {
+        pod_metrics,
+        prometheus,
+    } = attendance;
+    let server = prometheus.as_ref().map(|p| plan::Source::Prometheus {
+        interval: duration(p.scrape_interval),
+    });
+    pod_metrics.as_ref().map(|_| plan::Source::Pods).or(server)
+}
+
+fn stall(figures: &api::Stall) -> plan::Stall {
+    let api::Stall {
+        floor_kbps,
+        after,
+        no_signal_after,
+        standby_after,
+    } = figures;
+    plan::Stall {
+        floor: u64::from(count(*floor_kbps)) * 1000,
+        after: duration(*after),
+        no_signal_after: duration(*no_signal_after),
+        standby_after: duration(*standby_after),
     }
 }
 
 /// How capacity is kept and given back.
-pub(crate) fn live(figures: &api::Live) -> plan::Live {
+fn live(figures: &api::Live) -> plan::Live {
     let api::Live {
         floor_after_start,
         overrun,
         drain_timeout,
+        grow_at_percent,
+        joins_per_second_per_relay,
     } = figures;
     plan::Live {
         floor_after_start: duration(*floor_after_start),
         overrun: duration(*overrun),
         drain_timeout: duration(*drain_timeout),
+        grow_at_percent: count(*grow_at_percent),
+        joins_per_second_per_relay: count(*joins_per_second_per_relay),
     }
 }
 

@@ -16,6 +16,7 @@ mod controllers;
 mod convert;
 mod error;
 mod fair;
+mod history;
 mod http;
 mod leader;
 mod limiter;

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::history;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::api::core::v1::PodTemplateSpec;
@@ -85,6 +86,10 @@ pub(crate) fn annotations(memory: &Memory) -> Result<BTreeMap<String, String>, s
         postponed_at,
         suspended_since,
         resumed_at,
+        most_relays,
+        peak,
+        incidents,
+        failover,
     } = memory;
     let Accepted {
         spec,
@@ -132,6 +137,18 @@ pub(crate) fn annotations(memory: &Memory) -> Result<BTreeMap<String, String>, s
         ),
         (labels::SHAPE.to_owned(), serde_json::to_string(&shape)?),
     ]);
+    if *most_relays > 0 {
+        out.insert(labels::MOST_RELAYS.to_owned(), most_relays.to_string());
+    }
+    if let Some(peak) = peak {
+        out.insert(labels::PEAK_ATTENDEES.to_owned(), peak.to_string());
+    }
+    if incidents.total > 0 {
+        out.insert(labels::INCIDENTS.to_owned(), history::write_incidents(incidents)?);
+    }
+    if let Some(failover) = failover {
+        out.insert(labels::FAILOVER.to_owned(), history::write_failover(failover)?);
+    }
     let moments = [
         ready_at,
         live_since,
@@ -191,6 +208,10 @@ pub(crate) fn read(revision: &ControllerRevision) -> Result<Memory, String> {
         postponed_at: time(revision, labels::POSTPONED_AT)?,
         suspended_since: time(revision, labels::SUSPENDED_SINCE)?,
         resumed_at: time(revision, labels::RESUMED_AT)?,
+        most_relays: given(revision, labels::MOST_RELAYS, number)?.unwrap_or(0),
+        peak: given(revision, labels::PEAK_ATTENDEES, number)?,
+        incidents: given(revision, labels::INCIDENTS, history::read_incidents)?.unwrap_or_default(),
+        failover: given(revision, labels::FAILOVER, history::read_failover)?,
     })
 }
 
@@ -222,6 +243,20 @@ fn json<T: DeserializeOwned>(revision: &ControllerRevision, key: &str) -> Result
     serde_json::from_str(text).map_err(|error| format!("`{key}` can't be read: {error}"))
 }
 
+fn number(text: &str) -> Result<u32, String> {
+    text.parse().map_err(|error| format!("{error}: {text:?}"))
+}
+
+/// What an annotation says, if there is one.
+fn given<T>(
+    revision: &ControllerRevision,
+    key: &str,
+    read: impl Fn(&str) -> Result<T, String>,
+) -> Result<Option<T>, String> {
+    let said = annotation(revision, key).map(read).transpose();
+    said.map_err(|error| format!("`{key}` can't be read: {error}"))
+}
+
 fn time(revision: &ControllerRevision, key: &str) -> Result<Option<Timestamp>, String> {
     let Some(text) = annotation(revision, key) else {
         return Ok(None);
@@ -235,6 +270,7 @@ fn time(revision: &ControllerRevision, key: &str) -> Result<Option<Timestamp>, S
 mod tests {
     use k8s_openapi::api::apps::v1::ControllerRevision;
     use kube::core::ObjectMeta;
+    use webinar_plan::{Failover, Incident, Incidents, Reason};
 
     use super::*;
 
@@ -273,6 +309,23 @@ mod tests {
             postponed_at: Some(start),
             suspended_since: Some(start),
             resumed_at: Some(start),
+            most_relays: 63,
+            peak: Some(41_000),
+            incidents: Incidents {
+                total: 2,
+                latest: vec![Incident {
+                    cause: Reason::PublisherStalled,
+                    began: start,
+                    ended: None,
+                    action: "sfu-1 took over".to_owned(),
+                }],
+            },
+            failover: Some(Failover {
+                at: start,
+                from: 0,
+                to: 1,
+                fence: "uid-1".to_owned(),
+            }),
         }
     }
 
@@ -294,7 +347,14 @@ mod tests {
 
     #[test]
     fn a_damaged_memory_says_what_is_wrong() {
-        for key in [labels::ACCEPTED_SPEC, labels::SHAPE, labels::READY_AT] {
+        for key in [
+            labels::ACCEPTED_SPEC,
+            labels::SHAPE,
+            labels::READY_AT,
+            labels::MOST_RELAYS,
+            labels::INCIDENTS,
+            labels::FAILOVER,
+        ] {
             let mut damaged = revision(&sample());
             damaged
                 .metadata

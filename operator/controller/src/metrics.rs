@@ -72,6 +72,11 @@ pub(crate) struct Metrics {
     tier: Family<Event, Gauge>,
     pods: Family<EventPods, Gauge>,
     foreign_pods: Family<Event, Gauge>,
+    attendees: Family<Event, Gauge>,
+    joins: Family<Event, Gauge>,
+    inbound: Family<Event, Gauge>,
+    last_media: Family<Event, Seconds>,
+    failovers: Family<Event, Counter>,
     ready_lead: Family<Event, Seconds>,
     condition: Family<EventCondition, Gauge>,
     errors: Family<ErrorKind, Counter>,
@@ -110,6 +115,11 @@ impl Metrics {
             "How long before the start full capacity was Ready; negative: after it",
             all.ready_lead.clone(),
         );
+        event(
+            "webinar_last_media_timestamp_seconds",
+            "When a byte was last seen to arrive from the presenters",
+            all.last_media.clone(),
+        );
         registry.register("webinar_capacity_attendees", "Seats", all.capacity.clone());
         registry.register("webinar_tier_attendees", "Booked audience size", all.tier.clone());
         registry.register("webinar_pods", "Pods by role", all.pods.clone());
@@ -117,6 +127,26 @@ impl Metrics {
             "webinar_foreign_pods",
             "Pods that carry the Webinar's labels and are not its own",
             all.foreign_pods.clone(),
+        );
+        registry.register(
+            "webinar_attendees",
+            "Viewers; absent while they are not known",
+            all.attendees.clone(),
+        );
+        registry.register(
+            "webinar_joins_per_second_allowed",
+            "Viewers that a join gate may let in each second",
+            all.joins.clone(),
+        );
+        registry.register(
+            "webinar_media_inbound_bits_per_second",
+            "What the active SFU receives; absent while that is not known",
+            all.inbound.clone(),
+        );
+        registry.register(
+            "webinar_failovers",
+            "Changes of the active SFU",
+            all.failovers.clone(),
         );
         registry.register(
             "webinar_condition",
@@ -170,7 +200,7 @@ impl Metrics {
                 .set(seconds(schedule.ready_by));
             self.ramp.get_or_create(&event()).set(seconds(schedule.ramp));
         }
-        if let Some((_, Some(lead))) = status.outcome {
+        if let Some(lead) = status.outcome.and_then(|o| o.lead) {
             self.ready_lead.get_or_create(&event()).set(lead.as_secs_f64());
         }
         if let Some(tier) = status.tier {
@@ -179,6 +209,7 @@ impl Metrics {
         self.foreign_pods
             .get_or_create(&event())
             .set(i64::from(status.strangers));
+        self.show_audience(&event(), status);
         for (state, seats) in SEATS.into_iter().zip([status.seats_desired, status.seats_ready]) {
             let labels = EventState {
                 namespace: namespace.to_owned(),
@@ -219,18 +250,61 @@ impl Metrics {
         }
     }
 
+    /// What is not known has no series: zero would be a lie.
+    fn show_audience(&self, event: &Event, status: &Status) {
+        let known = [
+            (&self.attendees, status.attendance.map(|a| i64::from(a.current))),
+            (
+                &self.joins,
+                status.admission.map(|a| i64::from(a.joins_per_second)),
+            ),
+            (
+                &self.inbound,
+                status
+                    .media
+                    .inbound
+                    .map(|bits| i64::try_from(bits).unwrap_or(i64::MAX)),
+            ),
+        ];
+        for (family, value) in known {
+            match value {
+                Some(value) => _ = family.get_or_create(event).set(value),
+                None => _ = family.remove(event),
+            }
+        }
+        match status.media.last_byte {
+            Some(at) => _ = self.last_media.get_or_create(event).set(seconds(at)),
+            None => _ = self.last_media.remove(event),
+        }
+        let failovers = u64::from(status.media.failovers);
+        self.failovers.get_or_create(event).inc_by(failovers);
+    }
+
     /// Forgets one Webinar.
     pub(crate) fn forget(&self, namespace: &str, name: &str) {
         let event = Event {
             namespace: namespace.to_owned(),
             name: name.to_owned(),
         };
-        for family in [&self.start, &self.ready_by, &self.ramp, &self.ready_lead] {
+        for family in [
+            &self.start,
+            &self.ready_by,
+            &self.ramp,
+            &self.ready_lead,
+            &self.last_media,
+        ] {
             family.remove(&event);
         }
-        for family in [&self.tier, &self.foreign_pods] {
+        for family in [
+            &self.tier,
+            &self.foreign_pods,
+            &self.attendees,
+            &self.joins,
+            &self.inbound,
+        ] {
             family.remove(&event);
         }
+        self.failovers.remove(&event);
         for state in SEATS {
             let (namespace, name) = (namespace.to_owned(), name.to_owned());
             self.capacity.remove(&EventState {

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use tokio::time::Instant;
-use webinar_plan::{Alarm, Pod, Reason, Recent, Setback, Slot};
+use webinar_plan::{Alarm, Pod, Reason, Recent, Setback, Slot, Watch};
 
 use crate::act::Pace;
 use crate::watch::Mark;
@@ -29,6 +29,8 @@ pub(crate) struct Known {
     pub(crate) setbacks: Vec<Setback>,
     /// Why seats were last said to be at risk.
     pub(crate) alarm: Option<Alarm>,
+    /// What was measured of audience and media.
+    pub(crate) watch: Watch,
     /// The moment that the last notice of each reason spoke of.
     pub(crate) told: BTreeMap<Reason, Timestamp>,
     /// How fast to create, and how patiently to try again.
@@ -55,6 +57,7 @@ impl Known {
             self.occupied.clear();
             self.vanished.clear();
             self.alarm = None;
+            self.watch = Watch::default();
         }
         let here: BTreeMap<Slot, String> = pods
             .iter()
@@ -73,6 +76,7 @@ impl Known {
             setbacks: self.setbacks.clone(),
             alarm: self.alarm,
             told: self.told.clone(),
+            watch: self.watch.clone(),
         }
     }
 }

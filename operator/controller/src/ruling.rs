@@ -76,7 +76,13 @@ fn superseded(pinned: &Pinned, webinar: &Webinar, platform: &Platform) -> Vec<&'
     };
     // What holds at once does not wait.
     let mut class = pinned.class.clone();
-    class.live.drain_timeout = today.spec.live.drain_timeout;
+    class.live = webinar_api::Live {
+        floor_after_start: class.live.floor_after_start,
+        overrun: class.live.overrun,
+        ..today.spec.live.clone()
+    };
+    class.attendance.clone_from(&today.spec.attendance);
+    class.stall.clone_from(&today.spec.stall);
     class.max_total_pods = today.spec.max_total_pods;
     // A manifest that was never stored lacks what the API server fills in, and can't be compared.
     let template = |name: &str| platform.template(name).filter(|t| t.uid().is_some());
@@ -105,13 +111,7 @@ fn superseded(pinned: &Pinned, webinar: &Webinar, platform: &Platform) -> Vec<&'
 /// A pinned class with what holds at once of its namesake today. One that was removed stays as it was.
 fn following((pinned, class): (Pinned, plan::Class), platform: &Platform) -> (Pinned, plan::Class) {
     match platform.class(&pinned.class_name) {
-        Some(today) => {
-            let (live, most) = (&today.spec.live, today.spec.max_total_pods);
-            (
-                pinned,
-                class.following(&convert::live(live), most.map(convert::count)),
-            )
-        }
+        Some(today) => (pinned, class.following(convert::at_once(&today.spec))),
         None => (pinned, class),
     }
 }

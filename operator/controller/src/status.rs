@@ -3,7 +3,10 @@
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::ResourceExt as _;
-use webinar_api::{Capacity, EntryPoint, Outcome, Pool, Revision, Schedule, Webinar, WebinarStatus, labels};
+use webinar_api::{
+    Admission, Attended, Capacity, EntryPoint, Outcome, Pool, Revision, Schedule, Webinar, WebinarStatus,
+    labels,
+};
 use webinar_plan as plan;
 use webinar_plan::Slot;
 
@@ -50,7 +53,10 @@ pub(crate) fn compose(
         pools,
         seats_desired,
         seats_ready,
-        entry_relays,
+        attendance,
+        admission,
+        addresses,
+        media: _,
         outcome,
         conditions,
         strangers: _,
@@ -69,15 +75,11 @@ pub(crate) fn compose(
             desired: int(desired),
             ready: int(seats_ready.unwrap_or(0)),
         }),
-        entry_points: entry_relays
-            .iter()
-            .map(|(kind, relays)| entry_point(owner, *kind, *relays))
-            .collect(),
+        attendance: attendance.as_ref().map(attended),
+        admission: admission.as_ref().map(admitted),
+        entry_points: addresses.iter().map(|a| entry_point(owner, a)).collect(),
         revision,
-        outcome: outcome.map(|(ready, lead)| Outcome {
-            ready_time: ready.map(whole_seconds),
-            ready_lead_seconds: lead.map(|l| l.as_secs()),
-        }),
+        outcome: outcome.as_ref().map(how_it_went),
         conditions: conditions
             .iter()
             .map(|c| condition(c, before, generation, now))
@@ -121,11 +123,58 @@ fn pool(pool: &plan::Pool, applied: &Applied) -> Pool {
     }
 }
 
-fn entry_point(owner: &Owner, kind: plan::EntryKind, relays: u32) -> EntryPoint {
+fn attended(said: &plan::Attended) -> Attended {
+    let plan::Attended {
+        current,
+        peak,
+        observed,
+    } = said;
+    Attended {
+        current: int(*current),
+        peak: int(*peak),
+        observed_time: Some(whole_seconds(*observed)),
+    }
+}
+
+fn admitted(said: &plan::Admission) -> Admission {
+    let plan::Admission {
+        open,
+        max_attendees,
+        joins_per_second,
+    } = said;
+    Admission {
+        open: *open,
+        max_attendees: int(*max_attendees),
+        joins_per_second: int(*joins_per_second),
+    }
+}
+
+fn how_it_went(said: &plan::Outcome) -> Outcome {
+    let plan::Outcome {
+        ready_at,
+        lead,
+        peak,
+        incidents,
+    } = said;
+    Outcome {
+        ready_time: ready_at.map(whole_seconds),
+        ready_lead_seconds: lead.map(|l| l.as_secs()),
+        peak_attendees: peak.map(int),
+        incidents: int(*incidents),
+    }
+}
+
+fn entry_point(owner: &Owner, address: &plan::Address) -> EntryPoint {
+    let plan::Address {
+        kind,
+        relays,
+        joins_per_second,
+    } = address;
     EntryPoint {
         name: kind.to_string(),
         service: format!("{}-{kind}", owner.name),
-        relays: matches!(kind, plan::EntryKind::Viewers(_)).then(|| int(relays)),
+        relays: matches!(kind, plan::EntryKind::Viewers(_)).then(|| int(*relays)),
+        joins_per_second: joins_per_second.map(int),
     }
 }
 

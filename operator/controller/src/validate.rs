@@ -1,5 +1,7 @@
 //! From what was seen to what is decided upon: one typed input, or a sentence that says what is wrong.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -72,7 +74,11 @@ pub(crate) fn validate(webinar: &Webinar, owner: &Owner, seen: &Seen, now: Times
         strangers: seen.strangers.iter().filter_map(|p| stranger(p)).collect(),
         active_sfu: seen.services.iter().find_map(|s| active_sfu(owner, s)),
         neighbours,
-        attendance: plan::Attendance::Unknown,
+        signals: BTreeMap::new(),
+        routes: plan::Routes {
+            stand_ins: seen.services.iter().filter_map(|s| stand_in(owner, s)).collect(),
+            ..plan::Routes::default()
+        },
         recent: plan::Recent::default(),
     };
     Validated { input, pinned }
@@ -122,8 +128,15 @@ fn pod(pod: &Pod) -> Option<plan::Pod> {
         lost: label(labels::SLOT).is_none(),
         terminating: pod.metadata.deletion_timestamp.as_ref().map(|t| t.0),
         drain_started: annotation(labels::DRAIN_START).and_then(|t| t.parse().ok()),
+        cordoned_for: cordoned_for(annotation(labels::CORDONED_FOR)),
         trouble: trouble(pod, created),
     })
+}
+
+/// An annotation that says nothing we know means the strictest: it goes, and not before its time.
+fn cordoned_for(said: Option<&str>) -> plan::Cordon {
+    let known = plan::Cordon::ALL.into_iter().find(|c| Some(c.as_str()) == said);
+    known.unwrap_or_default()
 }
 
 fn stranger(pod: &Pod) -> Option<plan::Stranger> {
@@ -232,15 +245,23 @@ fn active_sfu(owner: &Owner, service: &Service) -> Option<u32> {
     if service.name_any() != format!("{}-{}", owner.name, plan::EntryKind::Ingest) {
         return None;
     }
-    let slot: Slot = service
-        .spec
-        .as_ref()?
-        .selector
-        .as_ref()?
-        .get(labels::SLOT)?
-        .parse()
-        .ok()?;
+    let slot = selected(service)?;
     (slot.role == Role::Sfu).then_some(slot.index)
+}
+
+/// The mid that a mid's Service selects instead of its own, if it does.
+fn stand_in(owner: &Owner, service: &Service) -> Option<(u32, u32)> {
+    let name = service.name_any();
+    let own: Slot = name.strip_prefix(&owner.name)?.strip_prefix('-')?.parse().ok()?;
+    let selected = selected(service)?;
+    let mids = own.role == Role::Mid && selected.role == Role::Mid;
+    (mids && own != selected).then_some((own.index, selected.index))
+}
+
+/// The slot that a Service selects.
+fn selected(service: &Service) -> Option<Slot> {
+    let selector = service.spec.as_ref()?.selector.as_ref()?;
+    selector.get(labels::SLOT)?.parse().ok()
 }
 
 /// A condition of `kind` in `conditions`.

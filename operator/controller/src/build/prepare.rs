@@ -273,10 +273,12 @@ fn uncordon(seen: &Seen, named: &webinar_plan::Named) -> Option<(String, Patch)>
         path: at(["metadata", "labels", labels::ACCEPTING]),
         value: json!("true"),
     }));
-    if pod.annotations().contains_key(labels::DRAIN_START) {
-        steps.push(PatchOperation::Remove(RemoveOperation {
-            path: at(["metadata", "annotations", labels::DRAIN_START]),
-        }));
+    for key in [labels::DRAIN_START, labels::CORDONED_FOR] {
+        if pod.annotations().contains_key(key) {
+            steps.push(PatchOperation::Remove(RemoveOperation {
+                path: at(["metadata", "annotations", key]),
+            }));
+        }
     }
     Some((named.name.clone(), Patch(steps)))
 }
@@ -317,10 +319,16 @@ fn cordoned(pod: &Pod, drain: &Drain) -> Vec<PatchOperation> {
             value: json!({}),
         }));
     }
-    steps.push(PatchOperation::Add(AddOperation {
-        path: at(["metadata", "annotations", labels::DRAIN_START]),
-        value: json!(drain.started.to_string()),
-    }));
+    let record = [
+        (labels::DRAIN_START, json!(drain.started.to_string())),
+        (labels::CORDONED_FOR, json!(drain.why.as_str())),
+    ];
+    for (key, value) in record {
+        steps.push(PatchOperation::Add(AddOperation {
+            path: at(["metadata", "annotations", key]),
+            value,
+        }));
+    }
     steps
 }
 
