@@ -19,6 +19,9 @@ pub const PARENT: &str = "webinar-operator.io/parent";
 /// `"true"` on a pod that takes new viewers. Removed to cordon the pod.
 pub const ACCEPTING: &str = "webinar-operator.io/accepting";
 
+/// Label of a Service: which address of the event it is, such as `ingest`. Its EndpointSlices have it too.
+pub const ENTRY: &str = "webinar-operator.io/entry";
+
 /// Annotation of a pod: name of the ControllerRevision it was built from.
 pub const REVISION: &str = "webinar-operator.io/revision";
 /// Annotation of a pod: slots of its fallback parents, comma-separated.

@@ -23,7 +23,7 @@ use crate::ownership::Owner;
 use crate::pulse::Pulse;
 use crate::recent::Recollection;
 use crate::report;
-use crate::status::{self, Worth};
+use crate::worth::{self, Worth};
 
 /// Longest wait between two tries of a reconcile that fails.
 const MAX_BACKOFF: Duration = Duration::from_secs(60);
@@ -128,7 +128,7 @@ impl Context {
             return Worth::Now;
         }
         let written = self.recollection.with(&owner.uid, |known| known.status_written);
-        status::worth(webinar.status.as_ref(), new, written, now)
+        worth::worth(webinar.status.as_ref(), new, written, now)
     }
 
     /// Takes note of a status that was written.

@@ -41,3 +41,4 @@ mod throttle;
 mod turns;
 mod validate;
 mod watch;
+mod worth;

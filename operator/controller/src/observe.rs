@@ -4,11 +4,12 @@ use std::sync::{Arc, OnceLock};
 
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::api::core::v1::{Pod, PodTemplate, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::core::DeserializeGuard;
 use kube::runtime::reflector::Store;
 use kube::{Resource, ResourceExt as _};
-use webinar_api::{Webinar, WebinarClass};
+use webinar_api::{Webinar, WebinarClass, labels};
 
 use crate::neighbours::Everyone;
 use crate::ownership::{Owner, concerns, is_owned_by, told_apart};
@@ -20,6 +21,8 @@ use crate::watch::{Progress, Watched};
 pub(crate) struct Caches {
     pub(crate) pods: Watched<Pod>,
     pub(crate) services: Watched<Service>,
+    /// Of the stage's Services.
+    pub(crate) slices: Watched<EndpointSlice>,
     pub(crate) budgets: Watched<PodDisruptionBudget>,
     pub(crate) revisions: Watched<ControllerRevision>,
     pub(crate) classes: Watched<WebinarClass>,
@@ -35,6 +38,8 @@ pub(crate) struct Seen {
     /// Pods that carry the Webinar's labels and are not its own.
     pub(crate) strangers: Vec<Arc<Pod>>,
     pub(crate) services: Vec<Arc<Service>>,
+    /// Where the stage's Services lead.
+    pub(crate) slices: Vec<Arc<EndpointSlice>>,
     pub(crate) budgets: Vec<Arc<PodDisruptionBudget>>,
     /// Newest run first.
     pub(crate) revisions: Vec<Arc<ControllerRevision>>,
@@ -108,6 +113,10 @@ impl Caches {
             pods,
             strangers,
             services: owned(&self.services.store, namespace, uid),
+            slices: self.slices.store.state_filter(|s| {
+                s.namespace().as_deref() == Some(namespace)
+                    && s.labels().get(labels::WEBINAR_UID).map(String::as_str) == Some(uid)
+            }),
             budgets: owned(&self.budgets.store, namespace, uid),
             revisions,
             platform,
@@ -128,6 +137,7 @@ impl Caches {
         let Self {
             pods,
             services,
+            slices,
             budgets,
             revisions,
             classes,
@@ -137,6 +147,7 @@ impl Caches {
         tokio::join!(
             pods.progress.filled(),
             services.progress.filled(),
+            slices.progress.filled(),
             budgets.progress.filled(),
             revisions.progress.filled(),
             classes.progress.filled(),

@@ -117,6 +117,7 @@ fn cluster_rules() -> Vec<PolicyRule> {
         rule("", &["pods", "services"], KEEP),
         rule("policy", &["poddisruptionbudgets"], KEEP),
         rule("apps", &["controllerrevisions"], KEEP),
+        rule("discovery.k8s.io", &["endpointslices"], READ),
         rule("events.k8s.io", &["events"], &["create", "patch"]),
     ]
 }

@@ -12,7 +12,7 @@ use crate::act::Writer;
 use crate::build::{prepare, revision};
 use crate::context::Context;
 use crate::error::Error;
-use crate::status::Worth;
+use crate::worth::Worth;
 use crate::{report, status, validate};
 
 /// How soon to look again when our own writes aren't visible yet, or more is to be written.

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::api::core::v1::{Pod, PodTemplate, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::runtime::events::{Recorder, Reporter};
 use kube::{Api, Client};
@@ -158,6 +159,13 @@ fn fill(
         watch::owner,
         send.clone(),
     );
+    let (slices, g) = keep::<EndpointSlice>(
+        scoped(client, scope),
+        watch::stage(),
+        watch::trim,
+        watch::owner,
+        send.clone(),
+    );
     let (budgets, c) = keep::<PodDisruptionBudget>(
         scoped(client, scope),
         ours(),
@@ -187,13 +195,14 @@ fn fill(
         send,
     );
     tasks.spawn(async move {
-        tokio::select! { () = a => {}, () = b => {}, () = c => {}, () = d => {}, () = e => {}, () = f => {} }
+        tokio::select! { () = a => {}, () = b => {}, () = c => {}, () = d => {}, () = e => {}, () = f => {}, () = g => {} }
         anyhow::bail!("the caches are no longer filled")
     });
     (
         Caches {
             pods,
             services,
+            slices,
             budgets,
             revisions,
             classes,

@@ -1,9 +1,11 @@
 //! From what was seen to what is decided upon: one typed input, or a sentence that says what is wrong.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Pod, Service};
+use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::ResourceExt as _;
 use webinar_api::{Webinar, labels};
@@ -77,12 +79,16 @@ pub(crate) fn validate(webinar: &Webinar, owner: &Owner, seen: &Seen, now: Times
         signals: BTreeMap::new(),
         routes: plan::Routes {
             stand_ins: seen.services.iter().filter_map(|s| stand_in(owner, s)).collect(),
-            ..plan::Routes::default()
+            ingest: led_to(owner, seen, plan::EntryKind::Ingest),
+            origin: led_to(owner, seen, plan::EntryKind::Origin),
         },
         recent: plan::Recent::default(),
     };
     Validated { input, pinned }
 }
+
+/// The label by which an EndpointSlice names its Service.
+const SERVICE_NAME: &str = "kubernetes.io/service-name";
 
 /// Since when the status says that the Webinar can't be served.
 fn refused_since(webinar: &Webinar) -> Option<Timestamp> {
@@ -256,6 +262,18 @@ fn stand_in(owner: &Owner, service: &Service) -> Option<(u32, u32)> {
     let selected = selected(service)?;
     let mids = own.role == Role::Mid && selected.role == Role::Mid;
     (mids && own != selected).then_some((own.index, selected.index))
+}
+
+/// UIDs of the pods that an address leads to.
+fn led_to(owner: &Owner, seen: &Seen, kind: plan::EntryKind) -> BTreeSet<String> {
+    let service = format!("{}-{kind}", owner.name);
+    let of_service = |slice: &&Arc<EndpointSlice>| slice.labels().get(SERVICE_NAME) == Some(&service);
+    let slices = seen.slices.iter().filter(of_service);
+    let ready = |e: &&Endpoint| e.conditions.as_ref().and_then(|c| c.ready) != Some(false);
+    slices
+        .flat_map(|s| s.endpoints.iter().filter(ready))
+        .filter_map(|e| e.target_ref.as_ref()?.uid.clone())
+        .collect()
 }
 
 /// The slot that a Service selects.

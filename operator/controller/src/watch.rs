@@ -13,6 +13,7 @@ use kube::{Api, Client, Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 use webinar_api::{Webinar, labels};
+use webinar_plan::EntryKind;
 
 use crate::build::labels::MANAGED_BY;
 
@@ -111,6 +112,12 @@ pub(crate) fn ours() -> watcher::Config {
 /// Watches whatever our Services may select, which is more than what is ours: every selector names a Webinar's UID.
 pub(crate) fn selectable() -> watcher::Config {
     everything().labels(labels::WEBINAR_UID)
+}
+
+/// Watches where the addresses of the stage lead. Those of viewers change with every relay, and nobody asks for them.
+pub(crate) fn stage() -> watcher::Config {
+    let kinds = [EntryKind::Ingest, EntryKind::Origin].map(|k| k.to_string());
+    everything().labels(&format!("{} in ({})", labels::ENTRY, kinds.join(",")))
 }
 
 /// Seconds after which the API server ends a watch. One that it has not ended five seconds later hangs; so a silent one is

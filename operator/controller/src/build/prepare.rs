@@ -11,7 +11,7 @@ use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::{Resource, ResourceExt as _};
 use serde_json::json;
 use webinar_api::labels;
-use webinar_plan::{Drain, Memory, Plan, Removal};
+use webinar_plan::{Drain, EntryKind, Memory, Plan, Removal};
 
 use super::{budget, pod, revision, service};
 use crate::error::Error;
@@ -208,6 +208,9 @@ where
             Some(is) if is.meta().deletion_timestamp.is_some() || same(is, &object) => {}
             Some(is) => {
                 object.meta_mut().uid = is.meta().uid.clone();
+                if decides_who_is_active(&object) {
+                    object.meta_mut().resource_version = is.meta().resource_version.clone();
+                }
                 out.apply.push(object);
             }
         }
@@ -218,6 +221,13 @@ where
         .filter_map(|k| named(k.as_ref()))
         .collect();
     out
+}
+
+/// The stage's Services are the record of which SFU is active: nobody's change of them is written over unseen.
+fn decides_who_is_active<K: Resource>(object: &K) -> bool {
+    let stage = [EntryKind::Ingest, EntryKind::Origin].map(|kind| kind.to_string());
+    let entry = object.labels().get(labels::ENTRY);
+    entry.is_some_and(|entry| stage.contains(entry))
 }
 
 fn named<K: Resource>(object: &K) -> Option<Named> {

@@ -26,6 +26,8 @@ pub(crate) fn build(owner: &Owner, pinned: &Pinned, entry: &Entry) -> Option<Ser
         format!("{}-{}", owner.name, entry.kind),
         ours::common(owner),
     );
+    let entry_label = (labels::ENTRY.to_owned(), entry.kind.to_string());
+    metadata.labels.get_or_insert_default().extend([entry_label]);
     metadata.annotations = settings.map(|s| s.annotations.clone()).filter(|a| !a.is_empty());
     let type_ = settings.map_or(ServiceType::ClusterIP, |s| s.type_);
     Some(Service {

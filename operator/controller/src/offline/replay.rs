@@ -69,6 +69,7 @@ impl State {
         let pods = self.pods.iter().filter(|pod| concerns(pod, owner));
         let (pods, strangers) = told_apart(pods.cloned().collect(), owner);
         Seen {
+            slices: Vec::new(),
             pods,
             strangers,
             services: owned(&self.services, owner),
