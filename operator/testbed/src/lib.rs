@@ -21,6 +21,8 @@ pub mod audit;
 mod certificates;
 mod config;
 mod control_plane;
+pub mod crowd;
+pub mod dataplane;
 mod http;
 mod identity;
 mod kubeconfig;

@@ -1,0 +1,252 @@
+//! Who gets in, who waits, who is thrown out.
+
+use std::time::Duration;
+
+use super::super::options::Options;
+use super::super::publish::Publishing;
+use super::scene::{SMALL, Scene, Shape, dawn};
+use crate::crowd::{Crowd, Curve};
+
+/// A picture on all relays.
+fn lit(shape: Shape, options: Options) -> Scene {
+    let mut scene = Scene::new(shape, options);
+    let now = scene.now;
+    scene.stage().publish(Publishing::Single, now);
+    scene.run(15.0);
+    scene
+}
+
+const ROOMY: Shape = Shape { seats: 400, ..SMALL };
+
+#[test]
+fn a_crowd_that_comes_on_time_gets_in() {
+    let mut scene = lit(ROOMY, Options::default());
+    let start = dawn() + Duration::from_secs(21 * 60);
+    scene.come(Crowd::new(1_000, start));
+    scene.run(6.0 * 60.0);
+    let at_t15 = scene.results().watching;
+    assert!(
+        (29..=33).contains(&at_t15),
+        "3 % are there 15 minutes early: {at_t15}"
+    );
+    scene.run(31.0 * 60.0);
+    let results = scene.results();
+    assert_eq!(
+        results.summary(),
+        "1,000 joined, 0 refused, 0 dropped, peak 1,000"
+    );
+    assert_eq!((results.arrived, results.audience), (1_000, 1_000));
+    assert_eq!((results.seats.most, results.seats.wasted), (1_600, 600));
+    assert_eq!(results.waited.viewers, 0);
+}
+
+#[test]
+fn a_scaled_crowd_comes_faster() {
+    let mut scene = lit(ROOMY, Options::default().faster(20.0));
+    let start = scene.now + Duration::from_secs(60);
+    scene.come(Crowd::new(1_000, start).scale(20.0));
+    scene.run(60.0 - 0.5);
+    let arrived = scene.results().arrived;
+    assert!(
+        (570..=600).contains(&arrived),
+        "60 % come by the start: {arrived}"
+    );
+    scene.run(46.0);
+    assert_eq!(scene.results().joined, 1_000);
+}
+
+#[test]
+fn viewers_without_seats_are_refused_and_wait() {
+    let mut scene = lit(SMALL, Options::default());
+    let now = scene.now;
+    scene.come(Crowd::new(130, now).curve(Curve::at_once()));
+    scene.run(120.0);
+    let results = scene.results();
+    assert_eq!(
+        (results.watching, results.waiting, results.joined),
+        (100, 30, 100),
+        "{results:#?}"
+    );
+    assert!(
+        results.waited.viewers >= 30 && results.waited.viewers < 130,
+        "{:?}",
+        results.waited
+    );
+    assert!(results.waited.max_seconds >= 119.0);
+    // 1 + 2 + 4 + 8 + 16 s, then every 30 s at the longest: between 8 and 16 attempts each.
+    let attempts = results.refused as f64 / 30.0;
+    assert!(
+        (7.0..=20.0).contains(&attempts),
+        "{attempts} attempts each in two minutes"
+    );
+    let full = scene.detail();
+    assert!(
+        full.servers.iter().all(|server| server.viewers <= 25),
+        "{full:#?}"
+    );
+
+    // A relay more.
+    scene.start("relay-4");
+    scene.lead("viewers-0", &["relay-0", "relay-2", "relay-4"]);
+    scene.run(10.0);
+    assert!(scene.results().waiting >= 5, "five of them find no seat yet");
+    scene.run(300.0);
+    let results = scene.results();
+    assert_eq!((results.watching, results.waiting, results.peak), (125, 5, 125));
+    assert!(results.waited.total_seconds > 25.0 * 120.0);
+}
+
+#[test]
+fn without_an_address_everybody_is_refused() {
+    let mut scene = lit(SMALL, Options::default());
+    scene.lead("viewers-0", &[]);
+    scene.lead("viewers-1", &[]);
+    let now = scene.now;
+    scene.come(Crowd::new(10, now).curve(Curve::at_once()));
+    scene.run(3.0);
+    let results = scene.results();
+    assert_eq!((results.joined, results.waited.viewers), (0, 10));
+    assert!(results.refused >= 20, "{results:#?}");
+}
+
+#[test]
+fn early_viewers_wait_on_their_relays_for_the_first_picture() {
+    let mut scene = Scene::new(SMALL, Options::default());
+    let now = scene.now;
+    scene.come(Crowd::new(80, now).curve(Curve::at_once()));
+    scene.run(60.0);
+    let results = scene.results();
+    assert_eq!(
+        (results.watching, results.frozen.viewer_seconds),
+        (80, 0.0),
+        "{results:#?}"
+    );
+    let now = scene.now;
+    scene.stage().publish(Publishing::Single, now);
+    scene.run(30.0);
+    assert_eq!(scene.results().dropped.total, 0);
+}
+
+#[test]
+fn who_loses_a_relay_comes_back_at_a_bounded_rate() {
+    let mut scene = lit(ROOMY, Options::default());
+    let now = scene.now;
+    scene.come(Crowd::new(1_000, now).curve(Curve::at_once()));
+    scene.run(1.0);
+    let lost = scene.detail().slot("relay-1").expect("it runs").viewers;
+    assert!(lost > 150, "{lost} of 1,000 on one of four");
+    scene.kill("relay-1");
+    scene.lead("viewers-1", &["relay-3"]);
+    scene.run(3.0);
+    let results = scene.results();
+    assert_eq!((results.dropped.by_pod_gone, results.dropped.total), (lost, lost));
+    // Three relays, 10 per second each.
+    assert!(
+        (85..=125).contains(&results.rejoined),
+        "{} in 3 s",
+        results.rejoined
+    );
+    assert_eq!(results.joined, 1_000, "nobody is counted twice");
+    scene.run(120.0);
+    let results = scene.results();
+    assert_eq!((results.rejoined, results.watching), (lost, 1_000));
+    let expected = lost as f64 / 30.0;
+    assert!(
+        (expected - 2.0..60.0).contains(&results.dropped.longest_away_seconds),
+        "{results:#?}"
+    );
+}
+
+#[test]
+fn an_endpoint_whose_pod_is_gone_gives_no_answer() {
+    let mut scene = lit(SMALL, Options::default());
+    scene.kill("relay-0");
+    let now = scene.now;
+    scene.come(Crowd::new(40, now).curve(Curve::at_once()));
+    scene.run(0.5);
+    let results = scene.results();
+    assert!(results.unanswered > 0 && results.refused == 0, "{results:#?}");
+    scene.run(30.0);
+    assert_eq!(scene.results().joined, 40, "they try elsewhere");
+}
+
+#[test]
+fn sessions_never_move() {
+    let mut scene = lit(SMALL, Options::default());
+    let now = scene.now;
+    scene.come(Crowd::new(60, now).curve(Curve::at_once()));
+    scene.run(5.0);
+    let before: Vec<u64> = scene
+        .detail()
+        .servers
+        .iter()
+        .map(|server| server.viewers)
+        .collect();
+    // A cordoned relay keeps its viewers, and gets no new ones.
+    scene.lead("viewers-0", &["relay-0"]);
+    let now = scene.now;
+    scene.come(Crowd::new(10, now).curve(Curve::at_once()));
+    scene.run(60.0);
+    let after: Vec<u64> = scene
+        .detail()
+        .servers
+        .iter()
+        .map(|server| server.viewers)
+        .collect();
+    assert!(before.iter().zip(&after).all(|(before, after)| after >= before));
+    let (relay, cordoned) = (scene.detail(), 7);
+    assert_eq!(relay.servers[cordoned].slot, "relay-2");
+    assert_eq!(before[cordoned], after[cordoned]);
+    assert_eq!(after.iter().sum::<u64>(), 70);
+}
+
+#[test]
+fn viewers_leave_by_share_by_rate_and_all_together() {
+    let mut scene = lit(ROOMY, Options::default());
+    let now = scene.now;
+    scene.come(Crowd::new(1_000, now).curve(Curve::at_once()));
+    scene.run(5.0);
+    scene.stage().leave(0.25);
+    let results = scene.results();
+    assert_eq!((results.watching, results.left), (750, 250));
+    scene.stage().leave_at(10.0);
+    scene.run(10.0);
+    scene.stage().leave_at(0.0);
+    scene.run(10.0);
+    assert_eq!(scene.results().watching, 650);
+
+    // A second wave, on its way when everybody goes.
+    let now = scene.now;
+    scene.come(Crowd::new(500, now).curve(Curve::steady(10.0)));
+    scene.run(5.0);
+    assert_eq!(scene.results().watching, 900);
+    scene.stage().leave(1.0);
+    scene.run(20.0);
+    let results = scene.results();
+    assert_eq!((results.watching, results.waiting, results.left), (0, 0, 1_250));
+    assert_eq!(
+        (results.peak, results.joined, results.dropped.total),
+        (1_000, 1_250, 0)
+    );
+}
+
+#[test]
+fn one_seed_makes_one_story() {
+    let story = |seed| {
+        let mut scene = lit(
+            SMALL,
+            Options {
+                seed,
+                ..Options::default()
+            },
+        );
+        let now = scene.now;
+        scene.come(Crowd::new(120, now).curve(Curve::steady(20.0)));
+        scene.run(30.0);
+        scene.kill("relay-2");
+        scene.run(60.0);
+        (scene.results(), scene.detail())
+    };
+    assert_eq!(story(7), story(7));
+    assert_ne!(story(7).1, story(8).1, "seeds differ");
+}

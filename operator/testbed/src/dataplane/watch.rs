@@ -1,0 +1,187 @@
+//! What the API server tells of pods and EndpointSlices.
+
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+use std::future::ready;
+use std::sync::Arc;
+
+use anyhow::Result;
+use futures::StreamExt as _;
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use kube::runtime::WatchStreamExt as _;
+use kube::runtime::watcher::{self, Event, watcher};
+use kube::{Api, Client, Resource, ResourceExt as _};
+use serde::de::DeserializeOwned;
+use tokio::sync::watch;
+
+use super::facts::{EventKey, PodFacts, Role};
+use super::handle::Shared;
+use super::model::{Model, Slice};
+use super::options::Options;
+use crate::wait::wall_clock;
+
+/// Labels that an event's pods and Services carry; EndpointSlices have those of their Service.
+const WEBINAR: &str = "webinar-operator.io/webinar";
+const WEBINAR_UID: &str = "webinar-operator.io/webinar-uid";
+const SERVICE: &str = "kubernetes.io/service-name";
+/// Seconds after which the API server ends a watch, so that one that hangs is noticed soon.
+const WATCH_LIFE: u32 = 50;
+
+/// Follows all pods until it is dropped. `filled` becomes true with the first list.
+pub(super) async fn pods(client: Client, shared: Arc<Shared>, filled: watch::Sender<bool>) {
+    let mut seen = BTreeSet::new();
+    follow::<Pod>(client, filled, |event| match event {
+        Event::Init => seen.clear(),
+        Event::InitApply(pod) => {
+            seen.extend(pod.uid());
+            shared.with(|model| apply(model, &pod));
+        }
+        Event::InitDone => shared.with(|model| model.pods_are(&seen, wall_clock())),
+        Event::Apply(pod) => shared.with(|model| apply(model, &pod)),
+        Event::Delete(pod) => {
+            if let Some(uid) = pod.uid() {
+                shared.with(|model| model.pod_ended(&uid, wall_clock()));
+            }
+        }
+    })
+    .await;
+}
+
+/// Follows all EndpointSlices until it is dropped. `filled` becomes true with the first list.
+pub(super) async fn slices(client: Client, shared: Arc<Shared>, filled: watch::Sender<bool>) {
+    let mut seen = BTreeSet::new();
+    let apply = |slice: &EndpointSlice| {
+        if let Some(slice) = slice_facts(slice) {
+            shared.with(|model| model.slice_is(slice));
+        }
+    };
+    follow::<EndpointSlice>(client, filled, |event| match event {
+        Event::Init => seen.clear(),
+        Event::InitApply(slice) => {
+            seen.insert(key(&slice));
+            apply(&slice);
+        }
+        Event::InitDone => shared.with(|model| model.slices_are(&seen)),
+        Event::Apply(slice) => apply(&slice),
+        Event::Delete(slice) => {
+            let (namespace, name) = key(&slice);
+            shared.with(|model| model.slice_gone(&namespace, &name));
+        }
+    })
+    .await;
+}
+
+fn key(slice: &EndpointSlice) -> (String, String) {
+    (slice.namespace().unwrap_or_default(), slice.name_any())
+}
+
+/// Nothing is stored but what the model takes from an object.
+async fn follow<K>(client: Client, filled: watch::Sender<bool>, mut apply: impl FnMut(Event<K>))
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
+{
+    let config = watcher::Config::default()
+        .labels(WEBINAR_UID)
+        .timeout(WATCH_LIFE)
+        .streaming_lists();
+    watcher(Api::<K>::all(client), config)
+        .default_backoff()
+        .for_each(|event| {
+            match event {
+                Ok(event) => {
+                    let done = matches!(event, Event::InitDone);
+                    apply(event);
+                    if done {
+                        filled.send_replace(true);
+                    }
+                }
+                Err(error) => tracing::debug!("data plane: watching {}: {error}", K::kind(&())),
+            }
+            ready(())
+        })
+        .await;
+}
+
+fn apply(model: &mut Model, pod: &Pod) {
+    let now = wall_clock();
+    let Some(uid) = pod.uid() else {
+        return;
+    };
+    let runs = runs(pod, model.options());
+    match event_of(pod).zip(pod_facts(pod)).filter(|_| runs) {
+        Some((event, facts)) => model.pod_runs(&event, facts, now),
+        None => model.pod_ended(&uid, now),
+    }
+}
+
+fn event_of(object: &impl kube::ResourceExt) -> Option<EventKey> {
+    Some(EventKey {
+        namespace: object.namespace()?,
+        name: object.labels().get(WEBINAR)?.clone(),
+    })
+}
+
+/// Whether the process in the pod serves.
+fn runs(pod: &Pod, options: &Options) -> bool {
+    let Some(status) = &pod.status else {
+        return false;
+    };
+    let is = |kind: &str| {
+        let mut conditions = status.conditions.iter().flatten();
+        conditions
+            .find(|condition| condition.type_ == kind)
+            .map(|condition| condition.status == "True")
+    };
+    // What the node lifecycle controller writes about pods of a node that is silent; a kubelet changes both.
+    let lost = is("Ready") == Some(false) && is("ContainersReady") == Some(true);
+    status.phase.as_deref() == Some("Running")
+        && (!lost || options.serve_on_lost_nodes)
+        && (pod.metadata.deletion_timestamp.is_none() || options.serve_while_terminating)
+}
+
+/// `None` for pods that are no media servers.
+fn pod_facts(pod: &Pod) -> Option<PodFacts> {
+    let containers = &pod.spec.as_ref()?.containers;
+    let env = |name: &str| {
+        let mut all = containers
+            .iter()
+            .flat_map(|container| container.env.iter().flatten());
+        all.find(|env| env.name == name)?.value.as_deref()
+    };
+    Some(PodFacts {
+        uid: pod.uid()?,
+        name: pod.name_any(),
+        ip: pod.status.as_ref()?.pod_ip.as_ref()?.parse().ok()?,
+        slot: env("WEBINAR_SLOT")?.to_owned(),
+        role: Role::parse(env("WEBINAR_ROLE")?)?,
+        upstream: env("WEBINAR_UPSTREAM")
+            .and_then(|host| host.split('.').next())
+            .filter(|service| !service.is_empty())
+            .map(str::to_owned),
+        max_viewers: env("WEBINAR_MAX_VIEWERS")
+            .and_then(|n| n.parse().ok())
+            .unwrap_or(0),
+    })
+}
+
+fn slice_facts(slice: &EndpointSlice) -> Option<Slice> {
+    let ready = slice.endpoints.iter().filter(|endpoint| {
+        let conditions = endpoint.conditions.as_ref();
+        conditions.and_then(|conditions| conditions.ready).unwrap_or(true)
+    });
+    Some(Slice {
+        event: event_of(slice)?,
+        name: slice.name_any(),
+        service: slice.labels().get(SERVICE)?.clone(),
+        ready: ready
+            .filter_map(|endpoint| endpoint.target_ref.as_ref()?.uid.clone())
+            .collect(),
+    })
+}
+
+/// Waits for the first lists.
+pub(super) async fn filled(mut first: watch::Receiver<bool>) -> Result<()> {
+    first.wait_for(|filled| *filled).await?;
+    Ok(())
+}
