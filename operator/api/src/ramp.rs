@@ -104,6 +104,18 @@ pub struct Live {
     #[schemars(range(min = 10, max = 100))]
     pub grow_at_percent: i32,
 
+    /// How long the audience must have needed less before relays are drained on air, 0s to 24h.
+    #[schemars(extend("x-kubernetes-validations" = bounds("shrinkAfter", "0s", "24h")))]
+    pub shrink_after: Duration,
+
+    /// Time between two drains on air, each of a tenth of the relays at most, 1s to 24h.
+    #[schemars(extend("x-kubernetes-validations" = bounds("shrinkInterval", "1s", "24h")))]
+    pub shrink_interval: Duration,
+
+    /// How long nobody must have watched after the planned end before everything is given back, 0s to 1h.
+    #[schemars(extend("x-kubernetes-validations" = bounds("goneAfter", "0s", "1h")))]
+    pub gone_after: Duration,
+
     /// Viewers that one relay can take in each second, 1 to 1000. What a join gate is told follows from it.
     #[schemars(range(min = 1, max = 1000))]
     pub joins_per_second_per_relay: i32,
@@ -116,6 +128,9 @@ impl Default for Live {
             overrun: Duration::from_mins(120),
             drain_timeout: Duration::from_mins(10),
             grow_at_percent: 80,
+            shrink_after: Duration::from_mins(10),
+            shrink_interval: Duration::from_mins(5),
+            gone_after: Duration::from_mins(2),
             joins_per_second_per_relay: 10,
         }
     }

@@ -226,6 +226,9 @@ fn live(figures: &api::Live) -> plan::Live {
         overrun,
         drain_timeout,
         grow_at_percent,
+        shrink_after,
+        shrink_interval,
+        gone_after,
         joins_per_second_per_relay,
     } = figures;
     plan::Live {
@@ -233,6 +236,9 @@ fn live(figures: &api::Live) -> plan::Live {
         overrun: duration(*overrun),
         drain_timeout: duration(*drain_timeout),
         grow_at_percent: count(*grow_at_percent),
+        shrink_after: duration(*shrink_after),
+        shrink_interval: duration(*shrink_interval),
+        gone_after: duration(*gone_after),
         joins_per_second_per_relay: count(*joins_per_second_per_relay),
     }
 }

@@ -358,6 +358,12 @@ pub struct Live {
     pub drain_timeout: SignedDuration,
     /// The share of seats in use at which the fleet grows, percent.
     pub grow_at_percent: u32,
+    /// How long the audience must have needed less before relays are drained on air.
+    pub shrink_after: SignedDuration,
+    /// Time between two drains on air.
+    pub shrink_interval: SignedDuration,
+    /// How long nobody must have watched after the planned end before everything is given back.
+    pub gone_after: SignedDuration,
     /// Viewers that one relay can take in each second.
     pub joins_per_second_per_relay: u32,
 }

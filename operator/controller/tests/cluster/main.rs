@@ -6,6 +6,7 @@
 
 mod ending;
 mod interrupted;
+mod live;
 mod million;
 mod moved;
 mod nodes;
@@ -39,4 +40,5 @@ mod t17_node_zone_loss;
 mod t18_drain_pdb;
 mod t19_quota;
 mod t20_no_capacity;
+mod t21_viewer_safe;
 mod t24_flood;

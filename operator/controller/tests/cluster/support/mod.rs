@@ -1,6 +1,7 @@
 //! What the stories are told with.
 
 pub(crate) mod assertions;
+pub(crate) mod audience;
 pub(crate) mod belongings;
 pub(crate) mod length;
 pub(crate) mod losses;

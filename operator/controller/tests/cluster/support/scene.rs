@@ -17,11 +17,13 @@ use tokio::sync::{Mutex, MutexGuard};
 use webinar_api::{Webinar, WebinarStatus, crds};
 use webinar_operator::rbac;
 use webinar_testbed::audit::{Offset, Record, Records};
+use webinar_testbed::dataplane::{self, DataPlane};
 use webinar_testbed::proxy::FaultProxy;
 use webinar_testbed::tools::Tool;
 use webinar_testbed::wait::{Stopwatch, eventually};
 use webinar_testbed::{ControlPlane, NodeShape, OperatorProcess, Options, free_port, wait_http_ok};
 
+use super::audience::SCALE;
 use super::manifests::{FULL, OPERATOR_NAMESPACE, class, templates, tiny};
 
 /// The operator as the API server knows it.
@@ -53,9 +55,20 @@ pub(crate) struct Setting {
     pub(crate) operator_args: Vec<String>,
     /// A fault proxy stands between the operator and the API server.
     pub(crate) proxied: bool,
+    /// Media servers run in the pods, and people watch, whose clients are so many times faster than real ones.
+    pub(crate) watched: Option<f64>,
 }
 
 impl Setting {
+    /// So many nodes, with media servers and viewers.
+    pub(crate) fn watched(nodes: u32) -> Self {
+        Self {
+            nodes,
+            watched: Some(SCALE),
+            ..Self::default()
+        }
+    }
+
     /// So many nodes, and a fault proxy.
     pub(crate) fn proxied(nodes: u32) -> Self {
         Self {
@@ -74,6 +87,7 @@ impl Default for Setting {
             prepared: true,
             operator_args: Vec::new(),
             proxied: false,
+            watched: None,
         }
     }
 }
@@ -136,6 +150,7 @@ pub(crate) struct Scene {
     operator_args: Vec<String>,
     kubeconfig: PathBuf,
     proxy: Option<FaultProxy>,
+    data_plane: Option<DataPlane>,
     listen: SocketAddr,
     barriers: u32,
     /// The operator is refused what it may do, for a moment and as part of the story.
@@ -170,12 +185,21 @@ impl Scene {
             let proxy = proxy.insert(FaultProxy::start(&control_plane).await?);
             kubeconfig = proxy.kubeconfig(&kubeconfig)?;
         }
+        let mut operator_args = setting.operator_args;
+        let mut data_plane = None;
+        if let Some(scale) = setting.watched {
+            let options = dataplane::Options::default().faster(scale);
+            let running = DataPlane::start(control_plane.client(), options).await?;
+            operator_args.push(format!("--scrape-proxy={}", running.proxy_url()));
+            data_plane = Some(running);
+        }
         let scene = Self {
             control_plane,
             operator: None,
-            operator_args: setting.operator_args,
+            operator_args,
             kubeconfig,
             proxy,
+            data_plane,
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?)),
             barriers: 0,
             refusing: false,
@@ -271,6 +295,11 @@ impl Scene {
     /// What stands between the operator and the API server.
     pub(crate) fn proxy(&self) -> Result<&FaultProxy> {
         self.proxy.as_ref().context("the scene has no proxy")
+    }
+
+    /// The simulated media servers and viewers.
+    pub(crate) fn data_plane(&self) -> Result<&DataPlane> {
+        self.data_plane.as_ref().context("nobody watches in this scene")
     }
 
     /// Waits for 200 from `/readyz`.
@@ -471,7 +500,11 @@ impl Scene {
 
 /// The real time, which the operator under test follows too.
 #[allow(clippy::disallowed_methods, reason = "events start at real times")]
+pub(crate) fn now() -> Timestamp {
+    Timestamp::now()
+}
+
+/// A whole second near now.
 pub(crate) fn in_seconds(seconds: i64) -> Timestamp {
-    let now = Timestamp::now().as_second();
-    Timestamp::from_second(now + seconds).unwrap_or_default()
+    Timestamp::from_second(now().as_second() + seconds).unwrap_or_default()
 }

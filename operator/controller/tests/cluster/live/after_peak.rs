@@ -1,0 +1,80 @@
+//! `release: AfterPeak`: capacity follows a falling audience, and rises again.
+
+use std::time::Duration;
+
+use anyhow::ensure;
+use webinar_api::Role;
+use webinar_testbed::crowd::{Crowd, Curve};
+use webinar_testbed::dataplane::Publishing;
+use webinar_testbed::wait::eventually;
+
+use crate::support::audience::{Booking, Show, deleted, nobody_dropped};
+use crate::support::scene::{Setting, in_seconds, story};
+
+#[test]
+fn relays_drain_when_they_are_empty_and_a_second_wave_finds_seats() {
+    story(Setting::watched(3), async |scene| {
+        scene.start_operator().await?;
+        let booking = Booking {
+            spec: "tier: 10k, release: AfterPeak",
+            live: "floorAfterStart: 0s, overrun: 30s, drainTimeout: 5s, shrinkAfter: 4s, shrinkInterval: 4s",
+            ..Booking::default()
+        };
+        let show = Show::booked(scene, &booking).await?;
+        show.opens(Publishing::Single, 9_000);
+        show.on_air(scene).await?;
+        show.watched_by(9_000, Duration::from_secs(90)).await?;
+        let moment = scene.mark().await?;
+        show.stage.leave(2.0 / 3.0);
+
+        // A cordoned relay keeps its viewers until they leave by themselves.
+        let cordoned = eventually(
+            "relays out of their entry points",
+            Duration::from_secs(150),
+            async || {
+                let status = scene.status(&show.namespace, "event").await?;
+                let draining = status
+                    .pools
+                    .iter()
+                    .find(|p| p.role == Role::Relay)
+                    .map_or(0, |p| p.draining);
+                ensure!(draining >= 3, "{draining}: {:?}", status.pools);
+                Ok(draining)
+            },
+        )
+        .await?;
+        println!("{cordoned} relays take no more viewers");
+        let results = show.stage.results();
+        nobody_dropped(&results)?;
+        let records = scene.since(moment).await?;
+        ensure!(
+            deleted(&records, &show).is_empty(),
+            "{:?}",
+            deleted(&records, &show)
+        );
+
+        // Viewers come and go: the cordoned relays run empty, and go.
+        show.stage.leave(0.9);
+        let gone = eventually("empty relays to go", Duration::from_secs(120), async || {
+            let records = scene.control_plane.audit().since(moment)?;
+            let gone = deleted(&records, &show);
+            ensure!(!gone.is_empty() || show.stage.results().watching == 0, "none");
+            Ok(gone)
+        });
+        show.stage.leave_at(100.0);
+        let gone = gone.await?;
+        show.stage.leave_at(0.0);
+        println!("gone: {gone:?}");
+        ensure!(gone.iter().all(|slot| slot.starts_with("relay-")), "{gone:?}");
+        nobody_dropped(&show.stage.results())?;
+
+        let before = show.stage.results();
+        show.stage
+            .crowd(Crowd::new(8_000, in_seconds(0)).curve(Curve::steady(30.0)));
+        let results = show
+            .watched_by(before.watching + 8_000, Duration::from_secs(150))
+            .await?;
+        println!("after the second wave: {}", results.summary());
+        nobody_dropped(&results)
+    });
+}

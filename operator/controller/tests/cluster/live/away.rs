@@ -1,0 +1,86 @@
+//! The operator, or the API server, is away across the start: nobody notices.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use webinar_testbed::dataplane::Publishing;
+use webinar_testbed::tools::Tool;
+
+use crate::support::audience::{Booking, Show, deleted};
+use crate::support::length::length;
+use crate::support::scene::{Scene, Setting, story};
+use crate::support::world::Fleet;
+
+const AUDIENCE: u64 = 9_000;
+
+#[test]
+fn nobody_notices_an_operator_that_is_away_across_the_start() {
+    story(Setting::watched(3), async |scene| {
+        scene.start_operator().await?;
+        let show = Show::booked(scene, &booking()).await?;
+        let before = Fleet::of(scene, &show.namespace, "event").await?;
+        let moment = scene.mark().await?;
+        show.opens(Publishing::Single, AUDIENCE);
+        scene.kill_operator()?;
+        tokio::time::sleep(away()).await;
+        scene.start_operator().await?;
+        everybody_is_there(scene, &show, &before).await?;
+        let records = scene.since(moment).await?;
+        ensure!(
+            deleted(&records, &show).is_empty(),
+            "{:?}",
+            deleted(&records, &show)
+        );
+        Ok(())
+    });
+}
+
+#[test]
+fn nobody_notices_an_api_server_that_is_away_across_the_start() {
+    story(Setting::watched(3), async |scene| {
+        scene.start_operator().await?;
+        let show = Show::booked(scene, &booking()).await?;
+        let before = Fleet::of(scene, &show.namespace, "event").await?;
+        show.opens(Publishing::Single, AUDIENCE);
+        scene.control_plane.kill(Tool::ApiServer)?;
+        tokio::time::sleep(away()).await;
+        scene.operator()?.process().check_running()?;
+        scene.restart_api_server().await?;
+        scene.operator_ready(Duration::from_secs(60)).await?;
+        everybody_is_there(scene, &show, &before).await
+    });
+}
+
+fn booking() -> Booking<'static> {
+    Booking {
+        starts_in: length(55, 360),
+        ..Booking::default()
+    }
+}
+
+/// From before the start until after it.
+fn away() -> Duration {
+    Duration::from_secs(length(50, 600))
+}
+
+async fn everybody_is_there(scene: &Scene, show: &Show, before: &Fleet) -> Result<()> {
+    show.on_air(scene).await?;
+    let results = show.watched_by(AUDIENCE, Duration::from_secs(90)).await?;
+    println!("{}", results.summary());
+    ensure!(
+        results.joined == AUDIENCE && results.refused == 0 && results.dropped.total == 0,
+        "{results:?}"
+    );
+    let after = Fleet::complete(
+        scene,
+        &show.namespace,
+        "event",
+        [2, 3, 15],
+        Duration::from_secs(60),
+    )
+    .await?;
+    ensure!(after.uids() == before.uids(), "another fleet");
+    show.says(scene, "AttendanceKnown", "Fresh", Duration::from_secs(90))
+        .await?;
+    Ok(())
+}

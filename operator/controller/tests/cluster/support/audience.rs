@@ -1,0 +1,166 @@
+//! Events with presenters and an audience: media servers and viewers are simulated, everything else is real.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use jiff::{SignedDuration, Timestamp};
+use webinar_testbed::audit::Records;
+use webinar_testbed::crowd::{Crowd, Results};
+use webinar_testbed::dataplane::{Event, Publishing};
+use webinar_testbed::wait::eventually;
+
+use super::assertions::pod_writes;
+use super::manifests::{class, webinar};
+use super::scene::{Scene, in_seconds};
+use super::world::{Counts, Fleet};
+
+/// Times of these stories run so many times faster than an audience's.
+pub(crate) const SCALE: f64 = 40.0;
+
+/// An event ready for its audience.
+pub(crate) struct Show {
+    pub(crate) namespace: String,
+    pub(crate) start: Timestamp,
+    pub(crate) stage: Event,
+}
+
+/// What is booked, in flow style, and what is held ready for it.
+pub(crate) struct Booking<'a> {
+    /// `sizing` of the class.
+    pub(crate) sizing: &'a str,
+    /// `live` of the class.
+    pub(crate) live: &'a str,
+    /// Of the Webinar, without class and start.
+    pub(crate) spec: &'a str,
+    /// Pods there are before anyone comes.
+    pub(crate) counts: Counts,
+    /// From the event's creation to its start, seconds.
+    pub(crate) starts_in: i64,
+}
+
+/// A parent feeds 8: 10k has 2 SFUs, 3 mids and 15 relays.
+pub(crate) const SMALL: &str = "fanOut: 8";
+
+/// The floor ends with the start, the overrun lasts half a minute, drains take five seconds.
+pub(crate) const BRISK: &str = "floorAfterStart: 0s, overrun: 30s, drainTimeout: 5s";
+
+impl Default for Booking<'_> {
+    fn default() -> Self {
+        Self {
+            sizing: SMALL,
+            live: BRISK,
+            spec: "tier: 10k",
+            counts: [2, 3, 15],
+            starts_in: 45,
+        }
+    }
+}
+
+/// A class whose pods tell of themselves as `MediaMTX` does.
+pub(crate) fn audience_class(sizing: &str, live: &str) -> String {
+    format!(
+        "
+  templates: {{sfu: media-sfu, relay: media-relay}}
+  sizing: {{{sizing}}}
+  attendance:
+    podMetrics:
+      port: 9998
+      path: /metrics?type=paths
+      viewers: {{sum: [{{metric: paths_readers, match: {{readerType: [webRTCSession, hlsSession, moqSession]}}}}]}}
+      bytesIn: {{sum: [{{metric: paths_inbound_bytes}}]}}
+      bytesOut: {{sum: [{{metric: paths_outbound_bytes}}]}}
+  ramp:
+    waveSize: 300
+    waveInterval: 8s
+    safetyPercent: 100
+    readyBefore: 35s
+    settle: {{nodeStartup: 0s, imagePull: 0s, podStartup: 5s, upstream: 0s, loadBalancer: 0s}}
+  live: {{{live}}}
+"
+    )
+}
+
+impl Show {
+    /// Books the event and waits until its whole fleet is there. The operator runs already.
+    pub(crate) async fn booked(scene: &Scene, booking: &Booking<'_>) -> Result<Self> {
+        let namespace = "events".to_owned();
+        scene.namespace(&namespace).await?;
+        let audience = audience_class(booking.sizing, booking.live);
+        scene.apply(&class("audience", &audience)).await?;
+        let start = in_seconds(booking.starts_in);
+        let spec = format!("{}, className: audience, startTime: '{start}'", booking.spec);
+        scene.apply(&webinar(&namespace, "event", &spec)).await?;
+        let stage = scene.data_plane()?.event(&namespace, "event");
+        let patience = Duration::from_secs(120);
+        Fleet::complete(scene, &namespace, "event", booking.counts, patience).await?;
+        Ok(Self {
+            namespace,
+            start,
+            stage,
+        })
+    }
+
+    /// Presenters publish, and so many people come on the usual curve, faster.
+    pub(crate) fn opens(&self, publishing: Publishing, audience: u64) {
+        self.stage.publish(publishing);
+        self.stage.crowd(Crowd::new(audience, self.start).scale(SCALE));
+    }
+
+    /// Waits until so many people are in, whoever wants to come.
+    pub(crate) async fn watched_by(&self, viewers: u64, deadline: Duration) -> Result<Results> {
+        eventually(&format!("{viewers} viewers"), deadline, async || {
+            let results = self.stage.results();
+            ensure!(results.watching >= viewers, "{results:?}");
+            Ok(results)
+        })
+        .await
+    }
+
+    /// The event's start has come.
+    pub(crate) async fn on_air(&self, scene: &Scene) -> Result<()> {
+        scene
+            .until(&self.namespace, "event", "on air", Duration::from_secs(90), |s| {
+                s.phase == Some(webinar_api::Phase::Live)
+            })
+            .await
+            .map(|_| ())
+    }
+
+    /// Waits until a condition has this reason, and tells its message.
+    pub(crate) async fn says(
+        &self,
+        scene: &Scene,
+        kind: &str,
+        reason: &str,
+        deadline: Duration,
+    ) -> Result<String> {
+        let status = scene
+            .until(&self.namespace, "event", reason, deadline, |s| {
+                s.conditions.iter().any(|c| c.type_ == kind && c.reason == reason)
+            })
+            .await?;
+        let found = status.conditions.iter().find(|c| c.type_ == kind);
+        Ok(found.context("the condition")?.message.clone())
+    }
+}
+
+/// Nobody was thrown out because of a pod that went.
+pub(crate) fn nobody_dropped(results: &Results) -> Result<()> {
+    ensure!(
+        results.dropped.by_pod_gone == 0,
+        "{}: {results:?}",
+        results.summary()
+    );
+    Ok(())
+}
+
+/// Pods that the operator deleted, by slot name.
+pub(crate) fn deleted(records: &Records, show: &Show) -> Vec<String> {
+    let writes = pod_writes(records, "delete", &show.namespace, "event");
+    writes.iter().map(|w| w.slot.to_string()).collect()
+}
+
+/// So many seconds have passed between two instants.
+pub(crate) fn seconds(from: Timestamp, to: Timestamp) -> f64 {
+    SignedDuration::as_secs_f64(&to.duration_since(from))
+}

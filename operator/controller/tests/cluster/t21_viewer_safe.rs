@@ -1,0 +1,77 @@
+//! 21 viewer-safe: whatever pods say of themselves while capacity may fall, nobody is thrown out.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use serde_json::json;
+use webinar_testbed::dataplane::{Lie, Publishing, Role, Target};
+
+use crate::support::audience::{Booking, Show, deleted, nobody_dropped};
+use crate::support::length::length;
+use crate::support::scene::{Setting, story};
+
+/// Nothing scraped may make the operator larger than this.
+const MOST_MEMORY: u64 = 200 << 20;
+
+#[test]
+fn t21_lies_throw_nobody_out() {
+    story(Setting::watched(3), async |scene| {
+        scene.start_operator().await?;
+        let booking = Booking {
+            spec: "tier: 10k, release: AfterPeak",
+            live: "floorAfterStart: 0s, overrun: 30s, drainTimeout: 5s, shrinkAfter: 4s, shrinkInterval: 2s",
+            ..Booking::default()
+        };
+        let show = Show::booked(scene, &booking).await?;
+        show.opens(Publishing::Single, 9_000);
+        show.on_air(scene).await?;
+        show.watched_by(9_000, Duration::from_secs(90)).await?;
+        show.says(scene, "AttendanceKnown", "Fresh", Duration::from_secs(60))
+            .await?;
+        let moment = scene.mark().await?;
+        let lies = [
+            Lie::Unavailable,
+            Lie::Close,
+            Lie::Hang,
+            Lie::Drip,
+            Lie::Negative,
+            Lie::Huge,
+            Lie::NotANumber,
+            Lie::Stale,
+            Lie::NoViewers,
+            Lie::Endless,
+            Lie::ManySeries,
+            Lie::Garbage,
+        ];
+        for lie in lies {
+            // One relay, all relays, everything; each for longer than it takes to begin and end a drain.
+            let targets = [
+                Target::Slot("relay-14".to_owned()),
+                Target::Role(Role::Relay),
+                Target::All,
+            ];
+            for target in length(&targets[1..2], &targets[..]) {
+                show.stage.lie(target.clone(), lie);
+                tokio::time::sleep(Duration::from_secs(length(8, 40))).await;
+                show.stage.tell_the_truth();
+            }
+            let results = show.stage.results();
+            nobody_dropped(&results).with_context(|| format!("{lie:?}"))?;
+            ensure!(results.dropped.total == 0, "{lie:?}: {results:?}");
+        }
+        let usage = scene.operator()?.usage()?;
+        println!("{} MiB at most", usage.peak_rss >> 20);
+        ensure!(usage.peak_rss < MOST_MEMORY, "{} bytes", usage.peak_rss);
+        let records = scene.since(moment).await?;
+        let gone = deleted(&records, &show);
+        ensure!(gone.is_empty(), "{gone:?}");
+
+        // It sees again.
+        show.says(scene, "AttendanceKnown", "Fresh", Duration::from_secs(120))
+            .await?;
+        let status = scene.status(&show.namespace, "event").await?;
+        let counted = status.attendance.map_or(json!(null), |a| json!(a.current));
+        ensure!(counted == json!(9_000), "{counted}");
+        Ok(())
+    });
+}
