@@ -18,7 +18,7 @@ pub struct OperatorProcess {
 }
 
 /// What a process has used since its start.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Usage {
     /// Most resident memory, in bytes: as the kernel recorded it on Linux, elsewhere the most that any call of
     /// [`OperatorProcess::usage`] saw.

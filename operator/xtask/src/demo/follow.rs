@@ -15,6 +15,7 @@ use super::counts::Counts;
 use super::fleet::Fleet;
 use super::manifests::{EVENT, NAMESPACE};
 use super::progress::{Progress, View};
+use super::scenario::Drama;
 use super::screen::Screen;
 use super::stage::Stage;
 
@@ -24,7 +25,10 @@ const AT_RISK: &str = "CapacityAtRisk";
 const TICK: Duration = Duration::from_secs(1);
 
 /// How much later than promised the operator may say that the event is live, or over.
-const PATIENCE: SignedDuration = SignedDuration::from_secs(120);
+const PATIENCE: SignedDuration = SignedDuration::from_secs(240);
+
+/// How long before the planned end everybody goes home.
+const LEAVES_BEFORE: SignedDuration = SignedDuration::from_secs(2);
 
 /// The event, as far as it was seen.
 #[derive(Debug)]
@@ -77,7 +81,13 @@ impl Story {
     ///
     /// # Errors
     /// When the operator ends, or does not get there in time.
-    pub(super) async fn follow(&mut self, stage: &mut Stage, screen: &Screen, until: Until) -> Result<()> {
+    pub(super) async fn follow(
+        &mut self,
+        stage: &mut Stage,
+        drama: &mut Drama,
+        screen: &Screen,
+        until: Until,
+    ) -> Result<()> {
         let client = stage.control_plane.client();
         let ours = watcher::Config::default().labels(&format!("{}={EVENT}", labels::WEBINAR));
         let mut pods = watcher(Api::namespaced(client.clone(), NAMESPACE), ours)
@@ -89,6 +99,7 @@ impl Story {
             .boxed();
         let mut tick = tokio::time::interval(TICK);
         let mut progress = Progress::new(screen, stage.plan.planned);
+        let mut open = true;
         loop {
             // A watch that fails is tried again by itself; the deadline below bounds it.
             tokio::select! {
@@ -105,10 +116,15 @@ impl Story {
                         self.at_start = Some(self.look_back(stage));
                     }
                     self.whole_since = self.whole_since.or_else(|| self.fleet.complete_since(stage.plan.planned));
-                    if self.status.phase.is_some() {
-                        progress.show(&self.view(stage, now));
+                    drama.play(now, &self.status, stage, screen).await?;
+                    if until == Until::End && open && self.ends_soon(now) {
+                        open = false;
+                        drama.close();
                     }
-                    if self.reached(until) {
+                    if self.status.phase.is_some() {
+                        progress.show(&self.view(stage, drama, now));
+                    }
+                    if self.reached(until, drama) {
                         return Ok(());
                     }
                     let deadline = self.deadline(until);
@@ -194,7 +210,7 @@ impl Story {
         }
     }
 
-    fn view(&self, stage: &Stage, now: Timestamp) -> View {
+    fn view(&self, stage: &Stage, drama: &Drama, now: Timestamp) -> View {
         let (planned, created) = (stage.plan.planned, self.fleet.created());
         let state = match self.status.phase {
             Some(Phase::Ramping) => View::ramping(created, planned, stage.plan.wave_size()),
@@ -208,12 +224,21 @@ impl Story {
             created,
             ready: self.fleet.ready(),
             seats: self.status.capacity.as_ref().map_or(0, |c| c.ready),
+            viewers: drama.results().watching,
         }
     }
 
-    fn reached(&self, until: Until) -> bool {
+    /// The planned end is a moment away: people begin to leave.
+    fn ends_soon(&self, now: Timestamp) -> bool {
+        let end = self.status.schedule.as_ref().and_then(|s| s.end_time.as_ref());
+        end.is_some_and(|end| now + LEAVES_BEFORE >= end.0)
+    }
+
+    fn reached(&self, until: Until, drama: &Drama) -> bool {
         match until {
-            Until::Live => self.at_start.is_some() && self.status.phase >= Some(Phase::Live),
+            Until::Live => {
+                self.at_start.is_some() && self.status.phase >= Some(Phase::Live) && drama.is_over()
+            }
             Until::End => self.status.phase >= Some(Phase::Finished) && self.fleet.created().total() == 0,
         }
     }

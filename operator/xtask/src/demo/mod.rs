@@ -8,6 +8,7 @@ mod follow;
 mod manifests;
 mod plan;
 mod progress;
+mod scenario;
 mod screen;
 mod stage;
 mod summary;
@@ -20,6 +21,7 @@ use webinar_api::{Duration, Tier};
 use clock::time_of_day;
 use follow::{Story, Until};
 use manifests::{EVENT, NAMESPACE};
+use scenario::{Drama, Scenario};
 use screen::Screen;
 use stage::Stage;
 use summary::Summary;
@@ -30,9 +32,13 @@ const INTERRUPTED: u8 = 130;
 /// Which event to play, and how.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Audience: room, 10k, 50k, 100k, 250k, 500k or 1M.
-    #[arg(long, default_value = "1M")]
-    tier: Tier,
+    /// Audience: room, 10k, 50k, 100k, 250k, 500k or 1M. [default: 1M; 50k for a scenario]
+    #[arg(long)]
+    tier: Option<Tier>,
+
+    /// What goes wrong. Without it, nothing does.
+    #[arg(long, value_enum)]
+    scenario: Option<Scenario>,
 
     /// From the event's creation to its start, such as 90s or 4m.
     #[arg(long, value_name = "DURATION", default_value = "4m")]
@@ -51,7 +57,8 @@ pub(crate) struct Args {
     json: bool,
 }
 
-/// Plays the event. The exit code is 0 if every seat was Ready before the start, and 130 after Ctrl-C.
+/// Plays the event. The exit code is 0 if every seat was Ready before the start (which a late event is not asked for) and
+/// nobody was thrown out (but by a lost zone), and 130 after Ctrl-C.
 ///
 /// # Errors
 /// When something does not build, start or end in time.
@@ -72,11 +79,16 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 }
 
 async fn play(args: &Args, screen: &Screen) -> Result<ExitCode> {
+    let tier = args.tier.unwrap_or(match args.scenario {
+        Some(_) => Tier::T50k,
+        None => Tier::T1M,
+    });
     screen.say(&format!(
-        "A webinar of tier {}, on a Kubernetes of its own with simulated nodes.\n",
-        args.tier
+        "A webinar of tier {tier}, on a Kubernetes of its own with simulated nodes.\n"
     ));
-    let mut stage = Stage::set(screen, args.tier).await?;
+    let max_tier = args.scenario.and_then(|s| s.max_tier(tier));
+    let spare_zone = args.scenario == Some(Scenario::ZoneLoss);
+    let mut stage = Stage::set(screen, tier, max_tier.unwrap_or(tier), spare_zone).await?;
     screen.say(&format!(
         "\n  {}\n  {}",
         stage.plan.sentence(),
@@ -88,21 +100,29 @@ async fn play(args: &Args, screen: &Screen) -> Result<ExitCode> {
     } else {
         (Duration::from_mins(60), Until::Live)
     };
-    let (applied, start) = stage.apply_event(args.starts_in, duration).await?;
+    let starts_in = args
+        .scenario
+        .and_then(Scenario::starts_in)
+        .unwrap_or(args.starts_in);
+    let (applied, start) = stage.apply_event(starts_in, duration, max_tier).await?;
     screen.say(&format!(
         "\n✓ {NAMESPACE}/{EVENT} is applied: {} people at {}, in {}",
-        counts::grouped(args.tier.attendees() as usize),
+        counts::grouped(tier.attendees() as usize),
         time_of_day(start),
-        args.starts_in
+        starts_in
     ));
+
+    let mut drama = Drama::open(args.scenario, stage.event(), tier, start);
+    screen.say(&format!("  {}", drama.sentence()));
 
     let mut story = Story::new(applied, start);
     story
-        .follow(&mut stage, screen, until)
+        .follow(&mut stage, &mut drama, screen, until)
         .await
         .with_context(|| format!("the operator's log ends:\n{}", stage.operator_log()))?;
     let usage = stage.operator_usage()?;
-    let summary = Summary::new(&stage.plan, &story, stage.operator_writes()?, usage);
+    let crowd = drama.results();
+    let summary = Summary::new(&stage.plan, &story, stage.operator_writes()?, usage, crowd);
     screen.say(&format!("\n{}", summary.text()));
     if args.json {
         println!("{}", summary.json()?);
@@ -110,7 +130,8 @@ async fn play(args: &Args, screen: &Screen) -> Result<ExitCode> {
     if args.keep {
         keep(&stage, screen).await;
     }
-    Ok(if summary.is_full() {
+    let promised = summary.is_full() || args.scenario == Some(Scenario::Late);
+    Ok(if promised && summary.is_kept(args.scenario) {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE

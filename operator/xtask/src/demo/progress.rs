@@ -22,6 +22,7 @@ pub(super) struct View {
     pub(super) created: Counts,
     pub(super) ready: Counts,
     pub(super) seats: i32,
+    pub(super) viewers: u64,
 }
 
 impl View {
@@ -43,7 +44,15 @@ impl View {
             let (ready, planned) = (self.ready.of(role), self.planned.of(role));
             line += &format!("  {} {}/{}", role.as_str(), grouped(ready), grouped(planned));
         }
-        line + &format!("  seats {}", grouped(self.seats.unsigned_abs() as usize))
+        line + &self.people()
+    }
+
+    fn people(&self) -> String {
+        let seats = grouped(self.seats.unsigned_abs() as usize);
+        match self.viewers {
+            0 => format!("  seats {seats}"),
+            viewers => format!("  seats {seats}  viewers {}", webinar_plan::grouped(viewers)),
+        }
     }
 
     fn same_but_for_the_time(&self, other: &Self) -> bool {
@@ -103,12 +112,7 @@ impl<'a> Progress<'a> {
                     String::new()
                 });
             }
-            footer.set_message(format!(
-                "{} {}, seats {}",
-                view.countdown(),
-                view.state,
-                grouped(view.seats.unsigned_abs() as usize)
-            ));
+            footer.set_message(format!("{} {}{}", view.countdown(), view.state, view.people()));
         } else if self.shown.as_ref().is_none_or(|shown| worth(shown, view)) {
             self.screen.say(&view.line());
             self.shown = Some(view.clone());
@@ -154,6 +158,7 @@ mod tests {
                 relay: 0,
             },
             seats: 250_000,
+            viewers: 0,
         }
     }
 

@@ -1,5 +1,6 @@
 //! The stage: a control plane, the operator on it, nodes for its pods.
 
+use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,12 +11,14 @@ use kube::Api;
 use webinar_api::{Tier, WebinarClass, crd_yaml, crds};
 use webinar_operator::rbac;
 use webinar_testbed::audit::Writes;
+use webinar_testbed::dataplane::{self, DataPlane, Event};
 use webinar_testbed::tools::{Tool, Tools};
 use webinar_testbed::wait::eventually;
 use webinar_testbed::{ControlPlane, NodeShape, OperatorProcess, Options, Usage, free_port, wait_http_ok};
 
 use super::counts::grouped;
 use super::plan::Plan;
+use super::scenario::SCALE;
 use super::screen::Screen;
 use super::{build, clock, manifests};
 use crate::generated::OPERATOR_NAMESPACE;
@@ -25,7 +28,11 @@ const SOON: Duration = Duration::from_secs(30);
 /// Everything that runs. Dropping it stops everything.
 pub(super) struct Stage {
     // First, so that it ends before what it talks to.
-    operator: OperatorProcess,
+    operator: Option<OperatorProcess>,
+    command: OperatorCommand,
+    /// What processes that were killed have used.
+    spent: Usage,
+    data_plane: DataPlane,
     pub(super) control_plane: ControlPlane,
     pub(super) kubectl: PathBuf,
     pub(super) plan: Plan,
@@ -36,7 +43,7 @@ impl Stage {
     ///
     /// # Errors
     /// When something does not build, or does not come up in time.
-    pub(super) async fn set(screen: &Screen, tier: Tier) -> Result<Self> {
+    pub(super) async fn set(screen: &Screen, tier: Tier, max_tier: Tier, spare_zone: bool) -> Result<Self> {
         let binary = screen
             .step(
                 "building the operator",
@@ -63,11 +70,21 @@ impl Stage {
                 ControlPlane::start(quiet),
             )
             .await?;
-        let mut operator = screen
+        let data_plane = screen
+            .step(
+                "starting media servers that are simulated",
+                "simulated media servers and viewers are there",
+                DataPlane::start(
+                    control_plane.client(),
+                    dataplane::Options::default().faster(SCALE),
+                ),
+            )
+            .await?;
+        let (command, mut operator) = screen
             .step(
                 "installing the CRDs, a class and the operator",
                 "the operator runs",
-                start_operator(&control_plane, binary),
+                install(&control_plane, binary, &data_plane),
             )
             .await?;
         let plan = screen
@@ -77,7 +94,8 @@ impl Stage {
                 judged(&control_plane, &mut operator, tier),
             )
             .await?;
-        let nodes = nodes(&plan);
+        let largest = Plan::of(&demo_class(&control_plane).await?, max_tier)?;
+        let nodes = nodes(&largest, spare_zone);
         let count = grouped(nodes.count as usize);
         screen
             .step(
@@ -87,7 +105,10 @@ impl Stage {
             )
             .await?;
         Ok(Self {
-            operator,
+            operator: Some(operator),
+            command,
+            spent: Usage::default(),
+            data_plane,
             control_plane,
             kubectl: tools.path(Tool::Kubectl)?.to_owned(),
             plan,
@@ -102,21 +123,56 @@ impl Stage {
         &self,
         starts_in: webinar_api::Duration,
         duration: webinar_api::Duration,
+        max_tier: Option<Tier>,
     ) -> Result<(Timestamp, Timestamp)> {
         let applied = clock::now();
         let start = applied + SignedDuration::try_from(starts_in.as_std())?;
         let start = Timestamp::from_second(start.as_second() + i64::from(start.subsec_nanosecond() > 0))?;
-        let event = manifests::event(self.plan.tier, start, duration);
+        let event = manifests::event(self.plan.tier, max_tier, start, duration);
         self.control_plane.apply_yaml(&event).await?;
         Ok((applied, start))
     }
 
-    /// What the operator has used.
+    /// Presenters and audience.
+    pub(super) fn event(&self) -> Event {
+        self.data_plane.event(manifests::NAMESPACE, manifests::EVENT)
+    }
+
+    /// What the operator has used, all its processes together.
     ///
     /// # Errors
-    /// When it no longer runs, with the end of its log.
+    /// When it no longer runs and was not killed, with the end of its log.
     pub(super) fn operator_usage(&mut self) -> Result<Usage> {
-        self.operator.usage()
+        let Some(operator) = &mut self.operator else {
+            return Ok(self.spent);
+        };
+        let now = operator.usage()?;
+        Ok(Usage {
+            peak_rss: now.peak_rss.max(self.spent.peak_rss),
+            rss: now.rss,
+            cpu_seconds: now.cpu_seconds + self.spent.cpu_seconds,
+        })
+    }
+
+    /// `kill -9`.
+    ///
+    /// # Errors
+    /// When it doesn't run.
+    pub(super) fn kill_operator(&mut self) -> Result<()> {
+        self.spent = self.operator_usage()?;
+        if let Some(mut operator) = self.operator.take() {
+            operator.kill9()?;
+        }
+        Ok(())
+    }
+
+    /// Starts the operator anew.
+    ///
+    /// # Errors
+    /// When it doesn't become ready in time.
+    pub(super) async fn start_operator(&mut self) -> Result<()> {
+        self.operator = Some(self.command.start().await?);
+        Ok(())
     }
 
     /// The operator's writes so far.
@@ -130,13 +186,17 @@ impl Stage {
 
     /// The end of the operator's log.
     pub(super) fn operator_log(&self) -> String {
-        self.operator.log_tail(10)
+        self.operator
+            .as_ref()
+            .map_or_else(String::new, |o| o.log_tail(10))
     }
 }
 
-/// A node for each pod, and a few for those that replace others. 16 CPUs hold one pod of 15.
-fn nodes(plan: &Plan) -> NodeShape {
+/// A node for each pod, and a few for those that replace others; with a spare zone half as many again. 16 CPUs hold one pod
+/// of 15.
+fn nodes(plan: &Plan, spare_zone: bool) -> NodeShape {
     let pods = plan.planned.total();
+    let pods = if spare_zone { pods * 3 / 2 } else { pods };
     let count = (pods + pods / 50 + 3).next_multiple_of(NodeShape::default().zones.len());
     NodeShape {
         count: u32::try_from(count).unwrap_or(u32::MAX),
@@ -144,7 +204,34 @@ fn nodes(plan: &Plan) -> NodeShape {
     }
 }
 
-async fn start_operator(control_plane: &ControlPlane, binary: PathBuf) -> Result<OperatorProcess> {
+/// How the operator is started.
+struct OperatorCommand {
+    binary: PathBuf,
+    args: Vec<OsString>,
+    log: PathBuf,
+    listen: SocketAddr,
+}
+
+impl OperatorCommand {
+    async fn start(&self) -> Result<OperatorProcess> {
+        let operator = OperatorProcess::spawn(
+            &self.binary,
+            self.args.clone(),
+            [("NO_COLOR", "1")],
+            self.log.clone(),
+        )?;
+        wait_http_ok(&format!("http://{}/readyz", self.listen), SOON)
+            .await
+            .with_context(|| format!("the operator's log ends:\n{}", operator.log_tail(10)))?;
+        Ok(operator)
+    }
+}
+
+async fn install(
+    control_plane: &ControlPlane,
+    binary: PathBuf,
+    data_plane: &DataPlane,
+) -> Result<(OperatorCommand, OperatorProcess)> {
     let mut yaml = manifests::namespaces();
     for crd in crds() {
         yaml += &format!("---\n{}\n", crd_yaml(&crd)?);
@@ -158,7 +245,7 @@ async fn start_operator(control_plane: &ControlPlane, binary: PathBuf) -> Result
         .await?;
     // Free a moment ago. Should somebody take it now, the operator says so and ends.
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
-    let args = [
+    let args = vec![
         "run".into(),
         "--kubeconfig".into(),
         kubeconfig.into_os_string(),
@@ -168,13 +255,23 @@ async fn start_operator(control_plane: &ControlPlane, binary: PathBuf) -> Result
         OPERATOR_NAMESPACE.into(),
         "--listen".into(),
         listen.to_string().into(),
+        "--scrape-proxy".into(),
+        data_plane.proxy_url().into(),
     ];
     let log = control_plane.work_dir().join("operator.log");
-    let operator = OperatorProcess::spawn(&binary, args, [("NO_COLOR", "1")], log)?;
-    wait_http_ok(&format!("http://{listen}/readyz"), SOON)
-        .await
-        .with_context(|| format!("the operator's log ends:\n{}", operator.log_tail(10)))?;
-    Ok(operator)
+    let command = OperatorCommand {
+        binary,
+        args,
+        log,
+        listen,
+    };
+    let operator = command.start().await?;
+    Ok((command, operator))
+}
+
+async fn demo_class(control_plane: &ControlPlane) -> Result<WebinarClass> {
+    let classes: Api<WebinarClass> = Api::all(control_plane.client());
+    Ok(classes.get(manifests::CLASS).await?)
 }
 
 async fn judged(control_plane: &ControlPlane, operator: &mut OperatorProcess, tier: Tier) -> Result<Plan> {

@@ -4,11 +4,13 @@ use serde::Serialize;
 use webinar_api::Outcome;
 use webinar_testbed::Usage;
 use webinar_testbed::audit::Writes as Counted;
+use webinar_testbed::crowd::Results;
 
 use super::clock::time_of_day;
 use super::counts::{Counts, grouped};
 use super::follow::{AtStart, Story};
 use super::plan::Plan;
+use super::scenario::Scenario;
 
 /// The outcome of a demo. Its JSON is an interface.
 #[derive(Debug, Serialize)]
@@ -25,6 +27,9 @@ pub(super) struct Summary {
     first_create_to_all_ready_seconds: Option<i64>,
     writes: Writes,
     operator: Operator,
+    crowd: Crowd,
+    #[serde(skip)]
+    felt: Results,
     #[serde(skip)]
     pods_ready_before_start: usize,
     #[serde(skip)]
@@ -54,6 +59,17 @@ struct Writes {
     events: usize,
 }
 
+/// The audience.
+#[derive(Debug, Serialize)]
+struct Crowd {
+    joined: u64,
+    /// Attempts that found no seat.
+    refused: u64,
+    /// Sessions that ended against the viewer's will.
+    dropped: u64,
+    peak: u64,
+}
+
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Operator {
@@ -63,7 +79,7 @@ struct Operator {
 
 impl Summary {
     /// Draws it up.
-    pub(super) fn new(plan: &Plan, story: &Story, writes: Counted, usage: Usage) -> Self {
+    pub(super) fn new(plan: &Plan, story: &Story, writes: Counted, usage: Usage, felt: Results) -> Self {
         let AtStart {
             created,
             ready,
@@ -96,6 +112,13 @@ impl Summary {
                 peak_memory_bytes: usage.peak_rss,
                 cpu_seconds: (usage.cpu_seconds * 100.0).round() / 100.0,
             },
+            crowd: Crowd {
+                joined: felt.joined,
+                refused: felt.refused,
+                dropped: felt.dropped.total,
+                peak: felt.peak,
+            },
+            felt,
             pods_ready_before_start: ready.total(),
             attendees: plan.tier.attendees() as usize,
             refused: writes.refused,
@@ -106,6 +129,11 @@ impl Summary {
     /// Whether every seat was Ready before the start.
     pub(super) fn is_full(&self) -> bool {
         self.seats_ready_before_start >= self.attendees
+    }
+
+    /// Whether nobody was thrown out, but by what no operator can help: a machine that is lost.
+    pub(super) fn is_kept(&self, scenario: Option<Scenario>) -> bool {
+        self.felt.dropped.total == 0 || scenario == Some(Scenario::ZoneLoss)
     }
 
     /// One line.
@@ -135,6 +163,7 @@ impl Summary {
         } = self.writes;
         let rows = [
             ("full before start", seconds(self.ready_lead_seconds)),
+            ("audience", self.felt.summary()),
             (
                 "pods at the start",
                 format!(
@@ -224,7 +253,12 @@ mod tests {
             rss: 1,
             cpu_seconds: 4.567,
         };
-        Summary::new(&million(), &story, writes, usage)
+        let felt = Results {
+            joined: 1_000_000,
+            peak: 999_999,
+            ..Results::default()
+        };
+        Summary::new(&million(), &story, writes, usage, felt)
     }
 
     #[test]
@@ -233,7 +267,8 @@ mod tests {
             r#"{"tier":"1M","pods":{"sfu":3,"mid":27,"relay":1212},"seatsReadyBeforeStart":1000000,"#,
             r#""readyLeadSeconds":60,"firstCreateToAllReadySeconds":81,"#,
             r#""writes":{"create":1256,"update":1,"patch":2,"delete":3,"status":4,"events":5},"#,
-            r#""operator":{"peakMemoryBytes":52428800,"cpuSeconds":4.57}}"#,
+            r#""operator":{"peakMemoryBytes":52428800,"cpuSeconds":4.57},"#,
+            r#""crowd":{"joined":1000000,"refused":0,"dropped":0,"peak":999999}}"#,
         );
         assert_eq!(summary(1_000_000, READY).json().expect("JSON"), wanted);
     }
@@ -246,7 +281,8 @@ mod tests {
             rss: 0,
             cpu_seconds: 0.0,
         };
-        let summary = Summary::new(&million(), &story, Counted::default(), usage);
+        let felt = Results::default();
+        let summary = Summary::new(&million(), &story, Counted::default(), usage, felt);
         let json = summary.json().expect("JSON");
         assert!(
             json.contains(r#""readyLeadSeconds":null,"firstCreateToAllReadySeconds":null"#),
@@ -269,6 +305,7 @@ mod tests {
         let wanted = "\
 ✓ 1,000,000 of 1,000,000 seats were Ready before the start
   full before start          60 s
+  audience                   1,000,000 joined, 0 refused, 0 dropped, peak 999,999
   pods at the start          3 SFUs, 27 mids, 1,212 relays; 1,242 of them Ready before it
   first create to all Ready  81 s
   API writes                 1,256 create, 1 update, 2 patch, 3 delete, 4 status, 5 events, 6 refused

@@ -23,9 +23,10 @@ pub(super) fn namespaces() -> String {
 }
 
 /// The event.
-pub(super) fn event(tier: Tier, start: Timestamp, duration: Duration) -> String {
+pub(super) fn event(tier: Tier, max_tier: Option<Tier>, start: Timestamp, duration: Duration) -> String {
+    let may_grow = max_tier.map_or_else(String::new, |max| format!("  maxTier: {max}\n"));
     format!(
         "apiVersion: webinar-operator.io/v1alpha1\nkind: Webinar\nmetadata:\n  name: {EVENT}\n  \
-         namespace: {NAMESPACE}\nspec:\n  tier: {tier}\n  startTime: \"{start}\"\n  duration: {duration}\n"
+         namespace: {NAMESPACE}\nspec:\n  tier: {tier}\n  startTime: \"{start}\"\n  duration: {duration}\n{may_grow}"
     )
 }
