@@ -129,6 +129,7 @@ pub struct WebinarSpec {
 
 /// Whether capacity may follow a falling audience during the event.
 #[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[schemars(extend("maxLength" = 9))]
 pub enum Release {
     /// The full tier is kept until the end.
     #[default]
