@@ -93,7 +93,7 @@ pub struct Seats {
 
 impl Results {
     /// One line, such as `1,000,000 joined, 0 refused, 0 dropped, peak 1,000,000`. Waiting and frozen pictures are told
-    /// when there were any.
+    /// when there were any, in whole seconds, rounded up.
     pub fn summary(&self) -> String {
         let mut line = format!(
             "{} joined, {} refused, {} dropped, peak {}",
@@ -103,14 +103,12 @@ impl Results {
             Grouped(self.peak)
         );
         if self.waited.viewers > 0 {
-            let (viewers, longest) = (Grouped(self.waited.viewers), self.waited.max_seconds);
-            line.push_str(&format!(", {viewers} waited up to {longest:.0} s"));
+            let (viewers, longest) = (Grouped(self.waited.viewers), self.waited.max_seconds.ceil());
+            line.push_str(&format!(", {viewers} waited up to {longest} s"));
         }
-        if self.frozen.longest_seconds > 0.0 {
-            line.push_str(&format!(
-                ", picture frozen up to {:.0} s",
-                self.frozen.longest_seconds
-            ));
+        let frozen = self.frozen.longest_seconds.ceil();
+        if frozen > 0.0 {
+            line.push_str(&format!(", picture frozen up to {frozen} s"));
         }
         line
     }
@@ -153,7 +151,7 @@ mod tests {
         results.frozen.longest_seconds = 11.0;
         assert_eq!(
             results.summary(),
-            "1,000,000 joined, 12,345 refused, 0 dropped, peak 999,999, 1,000 waited up to 31 s, picture frozen up to 11 s"
+            "1,000,000 joined, 12,345 refused, 0 dropped, peak 999,999, 1,000 waited up to 32 s, picture frozen up to 11 s"
         );
     }
 

@@ -56,6 +56,8 @@ pub struct PublisherDetail {
     pub service: String,
     /// Slot of the server that it is connected to.
     pub slot: Option<String>,
+    /// Name of that server's pod.
+    pub pod: Option<String>,
     /// It sends nothing, by command.
     pub silent: bool,
 }
@@ -93,6 +95,9 @@ impl Detail {
         let publishers = stage.streams.iter().map(|stream| PublisherDetail {
             service: stream.service.clone(),
             slot: stream.server.and_then(slot),
+            pod: stream
+                .server
+                .and_then(|place| Some(stage.servers.get(place)?.pod.name.clone())),
             silent: stream.silent,
         });
         let active = stage.active();

@@ -15,7 +15,7 @@ use super::dialect::Dialect;
 use super::facts::EventKey;
 use super::lie::{Lie, Target};
 use super::model::Model;
-use super::options::Options;
+use super::options::DataPlaneOptions;
 use super::publish::{Encoder, Picture, Publishing};
 use super::stage::Stage;
 use super::{serve, watch as kubernetes};
@@ -28,7 +28,7 @@ const FIRST_LISTS: Duration = Duration::from_secs(60);
 pub(super) struct Shared(Mutex<Model>);
 
 impl Shared {
-    pub(super) fn new(options: Options) -> Arc<Self> {
+    pub(super) fn new(options: DataPlaneOptions) -> Arc<Self> {
         Arc::new(Self(Mutex::new(Model::new(options))))
     }
 
@@ -51,7 +51,7 @@ impl DataPlane {
     ///
     /// # Errors
     /// When there is no free port, or the API server doesn't list pods and EndpointSlices within a minute.
-    pub async fn start(client: Client, options: Options) -> Result<Self> {
+    pub async fn start(client: Client, options: DataPlaneOptions) -> Result<Self> {
         let (tick, shared) = (options.tick, Shared::new(options));
         let mut plane = Self::serve(Arc::clone(&shared)).await?;
         let (pods, first_pods) = watch::channel(false);

@@ -4,9 +4,9 @@
 //! ```no_run
 //! # async fn example(control_plane: &webinar_testbed::ControlPlane, start: jiff::Timestamp) -> anyhow::Result<()> {
 //! use webinar_testbed::crowd::Crowd;
-//! use webinar_testbed::dataplane::{DataPlane, Encoder, Options, Publishing};
+//! use webinar_testbed::dataplane::{DataPlane, Encoder, DataPlaneOptions, Publishing};
 //!
-//! let data_plane = DataPlane::start(control_plane.client(), Options::default()).await?;
+//! let data_plane = DataPlane::start(control_plane.client(), DataPlaneOptions::default()).await?;
 //! // … start the operator with `--scrape-proxy` and `data_plane.proxy_url()`, and create the Webinar …
 //! let event = data_plane.event("stage", "keynote");
 //! event.publish(Publishing::Dual);
@@ -25,7 +25,7 @@
 //! # What is modelled
 //!
 //! - A server per running pod. One that is deleted, has failed or is on a lost node is gone at once, and with it its
-//!   connections; [`Options`] has servers that end gracefully.
+//!   connections; [`DataPlaneOptions`] has servers that end gracefully.
 //! - Encoders that publish to `<webinar>-ingest`, or to `<webinar>-sfu-0` and `-sfu-1`; children that pull from whatever the
 //!   EndpointSlices of their upstream Service show. A connection stays until one end is gone; then comes a fixed pause, then
 //!   the next attempt. A child is turned away by a parent that has no stage itself.
@@ -65,5 +65,5 @@ pub use dialect::Dialect;
 pub use facts::Role;
 pub use handle::{DataPlane, Event};
 pub use lie::{Lie, Target};
-pub use options::Options;
+pub use options::DataPlaneOptions;
 pub use publish::{Encoder, Picture, Publishing};

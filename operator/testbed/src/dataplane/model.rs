@@ -8,13 +8,13 @@ use jiff::Timestamp;
 use super::dialect::Figures;
 use super::facts::{EventKey, PodFacts};
 use super::lie::Reply;
-use super::options::Options;
+use super::options::DataPlaneOptions;
 use super::stage::Stage;
 
 /// All events. Time is an argument.
 #[derive(Debug)]
 pub(super) struct Model {
-    options: Options,
+    options: DataPlaneOptions,
     stages: BTreeMap<EventKey, Stage>,
     /// Running pods by UID.
     pods: BTreeMap<String, (EventKey, IpAddr)>,
@@ -35,7 +35,7 @@ pub(super) struct Slice {
 }
 
 impl Model {
-    pub(super) fn new(options: Options) -> Self {
+    pub(super) fn new(options: DataPlaneOptions) -> Self {
         Self {
             options,
             stages: BTreeMap::new(),
@@ -45,7 +45,7 @@ impl Model {
         }
     }
 
-    pub(super) fn options(&self) -> &Options {
+    pub(super) fn options(&self) -> &DataPlaneOptions {
         &self.options
     }
 

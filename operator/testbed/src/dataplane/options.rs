@@ -7,7 +7,7 @@ use crate::crowd::Manners;
 
 /// How the simulated servers and viewers behave.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct DataPlaneOptions {
     /// Of all random choices.
     pub seed: u64,
     /// Pause between two looks at the world; bytes, viewers and connections move that often.
@@ -28,7 +28,7 @@ pub struct Options {
     pub serve_on_lost_nodes: bool,
 }
 
-impl Default for Options {
+impl Default for DataPlaneOptions {
     /// `MediaMTX` as the default preset configures it, in real time: 250 ms, 30 s, 5 s, 1 s; ending pods and lost nodes serve
     /// nobody.
     fn default() -> Self {
@@ -46,7 +46,7 @@ impl Default for Options {
     }
 }
 
-impl Options {
+impl DataPlaneOptions {
     /// The same in a world where people's clients and reconnects are `scale` times faster, for tests that shorten an event's
     /// time. The read timeout is left alone, as the operator's own bounds are. `scale` is above 0.
     #[must_use]

@@ -34,6 +34,7 @@ pub(super) struct Server {
 /// What a server has of the stage while it has a source. Counters begin with it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Path {
+    since: Timestamp,
     /// When bytes last came in, or else when the source was connected.
     pub(super) heard: Timestamp,
     /// Bytes.
@@ -45,6 +46,7 @@ pub(super) struct Path {
 impl Path {
     pub(super) fn new(now: Timestamp) -> Self {
         Self {
+            since: now,
             heard: now,
             inbound: 0.0,
             outbound: 0.0,
@@ -68,6 +70,12 @@ impl Server {
             dark: 0.0,
             was_lit: false,
         }
+    }
+
+    /// It takes readers. It takes a moment to set a stage up: children that try in the same tick come too early, as they do
+    /// with real servers, whose fixed pauses end together.
+    pub(super) fn has_stage(&self, now: Timestamp) -> bool {
+        self.path.is_some_and(|path| path.since < now)
     }
 
     /// What it sends to each of its readers in this tick, in bytes.

@@ -10,7 +10,7 @@ use super::detail::Outage;
 use super::dialect::Dialect;
 use super::facts::{EventKey, PodFacts, Role};
 use super::lie::Lies;
-use super::options::Options;
+use super::options::DataPlaneOptions;
 use super::publish::{Encoder, Picture, Publishing, Stream};
 use super::server::{Path, Server};
 use super::servers::Servers;
@@ -20,7 +20,7 @@ use crate::crowd::{Attempt, Audience, Cause, Crowd, Frozen, Results, Seats, Shar
 #[derive(Debug)]
 pub(super) struct Stage {
     name: String,
-    options: Options,
+    options: DataPlaneOptions,
     pub(super) dialect: Dialect,
     pub(super) lies: Lies,
     pub(super) servers: Servers,
@@ -39,7 +39,7 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    pub(super) fn new(key: &EventKey, options: Options) -> Self {
+    pub(super) fn new(key: &EventKey, options: DataPlaneOptions) -> Self {
         let names = key.namespace.bytes().chain([b'/']).chain(key.name.bytes());
         // FNV-1a: events of one seed make choices of their own.
         let hash = names.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
@@ -264,9 +264,8 @@ impl Stage {
         }
         let found = self.servers.behind(upstream, &mut self.rng);
         let has_stage = |parent: &usize| {
-            self.servers
-                .get(*parent)
-                .is_some_and(|parent| parent.path.is_some())
+            let parent = self.servers.get(*parent);
+            parent.is_some_and(|parent| parent.has_stage(now))
         };
         let parent = found.filter(|parent| *parent != place).filter(has_stage);
         let Some(server) = self.servers.get_mut(place) else {

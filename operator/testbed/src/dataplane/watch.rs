@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use super::facts::{EventKey, PodFacts, Role};
 use super::handle::Shared;
 use super::model::{Model, Slice};
-use super::options::Options;
+use super::options::DataPlaneOptions;
 use crate::wait::wall_clock;
 
 /// Labels that an event's pods and Services carry; EndpointSlices have those of their Service.
@@ -123,7 +123,7 @@ fn event_of(object: &impl kube::ResourceExt) -> Option<EventKey> {
 }
 
 /// Whether the process in the pod serves.
-fn runs(pod: &Pod, options: &Options) -> bool {
+fn runs(pod: &Pod, options: &DataPlaneOptions) -> bool {
     let Some(status) = &pod.status else {
         return false;
     };
@@ -184,4 +184,119 @@ fn slice_facts(slice: &EndpointSlice) -> Option<Slice> {
 pub(super) async fn filled(mut first: watch::Receiver<bool>) -> Result<()> {
     first.wait_for(|filled| *filled).await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn pod(conditions: [(&str, &str); 2], change: impl FnOnce(&mut Value)) -> Pod {
+        let conditions = conditions.map(|(kind, status)| json!({"type": kind, "status": status}));
+        let env = [
+            ("WEBINAR_ROLE", "relay"),
+            ("WEBINAR_SLOT", "relay-3"),
+            ("WEBINAR_UPSTREAM", "keynote-mid-1.stage.svc"),
+            ("WEBINAR_MAX_VIEWERS", "1353"),
+        ]
+        .map(|(name, value)| json!({"name": name, "value": value}));
+        let mut pod = json!({
+            "metadata": {
+                "name": "keynote-relay-3-aaaaa", "namespace": "stage", "uid": "u-3",
+                "labels": {WEBINAR: "keynote", WEBINAR_UID: "u-1"},
+            },
+            "spec": {"containers": [{"name": "sidecar"}, {"name": "media", "env": env}]},
+            "status": {"phase": "Running", "podIP": "10.64.0.9", "conditions": conditions},
+        });
+        change(&mut pod);
+        serde_json::from_value(pod).expect("a pod")
+    }
+
+    const READY: [(&str, &str); 2] = [("Ready", "True"), ("ContainersReady", "True")];
+    const LOST: [(&str, &str); 2] = [("Ready", "False"), ("ContainersReady", "True")];
+    const STARTING: [(&str, &str); 2] = [("Ready", "False"), ("ContainersReady", "False")];
+
+    fn model_runs(options: &DataPlaneOptions, pods: &[Pod]) -> bool {
+        let mut model = Model::new(options.clone());
+        for pod in pods {
+            apply(&mut model, pod);
+        }
+        model.reply([10, 64, 0, 9].into()).is_some()
+    }
+
+    #[test]
+    fn a_pod_tells_what_its_process_would_know() {
+        let pod = pod(READY, |_| ());
+        let facts = pod_facts(&pod).expect("a media server");
+        assert_eq!(
+            (facts.slot.as_str(), facts.role, facts.max_viewers),
+            ("relay-3", Role::Relay, 1353)
+        );
+        assert_eq!(facts.upstream.as_deref(), Some("keynote-mid-1"));
+        let event = event_of(&pod).expect("labels");
+        assert_eq!(
+            (event.namespace.as_str(), event.name.as_str()),
+            ("stage", "keynote")
+        );
+    }
+
+    #[test]
+    fn a_process_runs_until_its_pod_ends() {
+        let usual = DataPlaneOptions::default();
+        let ready = pod(READY, |_| ());
+        assert!(model_runs(&usual, std::slice::from_ref(&ready)));
+        assert!(
+            model_runs(&usual, &[pod(STARTING, |_| ())]),
+            "it need not be ready"
+        );
+        assert!(!model_runs(
+            &usual,
+            &[pod(READY, |pod| pod["status"]["phase"] = json!("Pending"))]
+        ));
+        let failed = pod(STARTING, |pod| pod["status"]["phase"] = json!("Failed"));
+        assert!(!model_runs(&usual, &[ready.clone(), failed]));
+        let foreign = pod(READY, |pod| pod["spec"]["containers"] = json!([{"name": "main"}]));
+        assert!(!model_runs(&usual, &[foreign]));
+
+        let ending = pod(READY, |pod| {
+            pod["metadata"]["deletionTimestamp"] = json!("2026-05-01T16:00:00Z");
+        });
+        let graceful = DataPlaneOptions {
+            serve_while_terminating: true,
+            ..usual.clone()
+        };
+        assert!(!model_runs(&usual, &[ready.clone(), ending.clone()]));
+        assert!(model_runs(&graceful, &[ready.clone(), ending]));
+
+        let lost = pod(LOST, |_| ());
+        let partition = DataPlaneOptions {
+            serve_on_lost_nodes: true,
+            ..usual.clone()
+        };
+        assert!(!model_runs(&usual, &[ready.clone(), lost.clone()]));
+        assert!(model_runs(&partition, &[ready, lost]));
+    }
+
+    #[test]
+    fn an_address_leads_to_what_is_ready() {
+        let slice = json!({
+            "metadata": {
+                "name": "keynote-origin-abcde", "namespace": "stage",
+                "labels": {WEBINAR: "keynote", WEBINAR_UID: "u-1", SERVICE: "keynote-origin"},
+            },
+            "addressType": "IPv4",
+            "endpoints": [
+                {"addresses": ["10.64.0.1"], "conditions": {"ready": true}, "targetRef": {"uid": "u-7"}},
+                {"addresses": ["10.64.0.2"], "conditions": {"ready": false}, "targetRef": {"uid": "u-8"}},
+                {"addresses": ["10.64.0.3"], "conditions": {"ready": true}},
+            ],
+            "ports": [],
+        });
+        let slice = slice_facts(&serde_json::from_value(slice).expect("a slice")).expect("labels");
+        assert_eq!(
+            (slice.service.as_str(), slice.ready),
+            ("keynote-origin", vec!["u-7".to_owned()])
+        );
+    }
 }

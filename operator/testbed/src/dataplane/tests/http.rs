@@ -10,7 +10,7 @@ use super::super::dialect::Dialect;
 use super::super::handle::{DataPlane, Shared};
 use super::super::lie::{Lie, Target};
 use super::super::model::Model;
-use super::super::options::Options;
+use super::super::options::DataPlaneOptions;
 use super::super::publish::Publishing;
 use super::super::{Event, Role};
 use super::scene::{SMALL, Scene};
@@ -21,12 +21,12 @@ const SOON: Duration = Duration::from_secs(10);
 
 /// A served model with a picture and 60 viewers, and addresses by slot.
 async fn served() -> (DataPlane, Event, impl Fn(&str) -> String) {
-    let mut scene = Scene::new(SMALL, Options::default());
+    let mut scene = Scene::new(SMALL, DataPlaneOptions::default());
     let now = scene.now;
     scene.stage().publish(Publishing::Single, now);
     scene.come(Crowd::new(60, now).curve(Curve::at_once()));
     scene.run(60.0);
-    let shared = Shared::new(Options::default());
+    let shared = Shared::new(DataPlaneOptions::default());
     shared.with(|model: &mut Model| *model = scene.model);
     let plane = DataPlane::serve(shared).await.expect("a free port");
     let event = plane.event("stage", "keynote");

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::facts::Role;
-use super::super::options::Options;
+use super::super::options::DataPlaneOptions;
 use super::super::publish::{Encoder, Publishing};
 use super::scene::{Scene, Shape};
 use crate::crowd::{Crowd, Curve};
@@ -20,7 +20,7 @@ const MILLION: Shape = Shape {
 /// Prints what the ticks cost; times are measured here, not tested.
 #[test]
 fn a_million_viewers_over_1212_relays() {
-    let mut scene = Scene::new(MILLION, Options::default());
+    let mut scene = Scene::new(MILLION, DataPlaneOptions::default());
     let now = scene.now;
     scene.stage().publish(Publishing::Dual, now);
     scene.run(15.0);
@@ -29,7 +29,7 @@ fn a_million_viewers_over_1212_relays() {
     scene.come(Crowd::new(700_000, start));
     let rush = scene.now + Duration::from_secs(36 * 60);
     scene.come(Crowd::new(300_000, rush).curve(Curve::at_once()));
-    let mut told = |scene: &mut Scene, what: &str, ticks: u32| {
+    let told = |scene: &mut Scene, what: &str, ticks: u32| {
         let stopwatch = Stopwatch::start();
         scene.run(f64::from(ticks) * 0.25);
         let each = stopwatch.elapsed() / ticks;
@@ -38,7 +38,7 @@ fn a_million_viewers_over_1212_relays() {
             each.as_secs_f64() * 400.0
         );
     };
-    told(&mut scene, "arriving", 36 * 60 * 4);
+    told(&mut scene, "arriving", 36 * 60 * 4 - 1);
     told(&mut scene, "300,000 at once", 1);
     told(&mut scene, "watching", 60);
     let results = scene.results();

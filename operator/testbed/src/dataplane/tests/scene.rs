@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::super::detail::Detail;
 use super::super::facts::{EventKey, PodFacts, Role};
 use super::super::model::{Model, Slice};
-use super::super::options::Options;
+use super::super::options::DataPlaneOptions;
 use super::super::stage::Stage;
 use crate::crowd::{Crowd, Results};
 
@@ -50,7 +50,7 @@ pub(super) struct Scene {
 }
 
 impl Scene {
-    pub(super) fn new(shape: Shape, options: Options) -> Self {
+    pub(super) fn new(shape: Shape, options: DataPlaneOptions) -> Self {
         let mut scene = Self {
             model: Model::new(options),
             now: dawn(),
