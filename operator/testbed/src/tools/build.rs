@@ -71,7 +71,7 @@ const BATCHES: [Batch; 5] = [
     Batch {
         tools: &[Tool::Prometheus],
         module: "prometheus",
-        // The clients of 26 clouds and registries that it can ask for targets are half of it. Files remain.
+        // Without the clients of clouds and registries that it can ask for targets, a third of its packages.
         tags: "remove_all_sd",
         ldflags: "-s -w -X github.com/prometheus/common/version.Version=3.15.0",
         about: "3 min",
