@@ -187,7 +187,7 @@ impl Layout {
                 format!("--node-ip={}", crate::nodes::NODE_IP),
                 "--node-lease-duration-seconds=40".to_owned(),
             ],
-            Tool::Kubectl | Tool::Helm => Vec::new(),
+            Tool::Kubectl | Tool::Helm | Tool::Prometheus => Vec::new(),
         }
     }
 

@@ -1,6 +1,8 @@
 //! A real Kubernetes control plane for tests, demos and benchmarks: etcd, the API server, the controller manager and the
 //! scheduler as local processes, with simulated nodes and pods by kwok. Needs Rust and Go, and no container runtime.
 //! [`dataplane`] stands in for the media servers in these pods and for their audience, and [`proxy`] makes things go wrong.
+//! scheduler as local processes, with simulated nodes and pods by kwok. Beside it, for the tests that ask for one, a real
+//! Prometheus. Needs Rust and Go, and no container runtime.
 //!
 //! ```no_run
 //! # async fn example() -> anyhow::Result<()> {
@@ -32,6 +34,7 @@ mod operator;
 mod past;
 mod ports;
 pub mod process;
+mod prometheus;
 pub mod proxy;
 mod store;
 pub mod tools;
@@ -46,3 +49,4 @@ pub use nodes::NodeShape;
 pub use operator::{OperatorProcess, Usage, recorded_peak};
 pub use past::Past;
 pub use ports::free_port;
+pub use prometheus::{Prometheus, Sample};

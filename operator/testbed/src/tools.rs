@@ -1,4 +1,4 @@
-//! The control plane's programs: found at the right version, or built once from pinned Go modules.
+//! The programs that the testbed runs: found at the right version, or built once from pinned Go modules.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -26,6 +26,8 @@ pub enum Tool {
     Kwok,
     /// The chart installer.
     Helm,
+    /// The monitoring server. It finds targets in its configuration and in files only.
+    Prometheus,
 }
 
 impl Tool {
@@ -49,16 +51,19 @@ impl Tool {
             Self::Kubectl => "kubectl",
             Self::Kwok => "kwok",
             Self::Helm => "helm",
+            Self::Prometheus => "prometheus",
         }
     }
 
-    /// The only version that is used, without a leading `v`. The Go modules in `kube/` pin the same ones.
+    /// The only version that is used, without a leading `v`. The Go modules in `kube/` and `prometheus/` pin
+    /// the same ones.
     pub fn version(self) -> &'static str {
         match self {
             Self::ApiServer | Self::ControllerManager | Self::Scheduler | Self::Kubectl => "1.36.4",
             Self::Etcd => "3.6.8",
             Self::Kwok => "0.8.0",
             Self::Helm => "4.2.4",
+            Self::Prometheus => "3.15.0",
         }
     }
 }

@@ -14,9 +14,12 @@ pub(super) async fn of(tool: Tool, program: &Path) -> Result<String> {
     let question: &[&str] = match tool {
         Tool::Kubectl => &["version", "--client"],
         Tool::Helm => &["version"],
-        Tool::Etcd | Tool::ApiServer | Tool::ControllerManager | Tool::Scheduler | Tool::Kwok => {
-            &["--version"]
-        }
+        Tool::Etcd
+        | Tool::ApiServer
+        | Tool::ControllerManager
+        | Tool::Scheduler
+        | Tool::Kwok
+        | Tool::Prometheus => &["--version"],
     };
     let what = format!("asking {} for its version", program.display());
     within(&what, Duration::from_secs(30), async {
@@ -103,6 +106,10 @@ mod tests {
             (
                 "version.BuildInfo{Version:\"v4.2.4\", GitCommit:\"\", GoVersion:\"go1.26.8\"}\n",
                 "4.2.4",
+            ),
+            (
+                "prometheus, version 3.15.0 (branch: , revision: unknown)\n  go version:       go1.26.8\n",
+                "3.15.0",
             ),
             ("Kubernetes v1.36.4+k3s1\n", "1.36.4"),
             ("Kubernetes v1.36.4-eks-1234\n", "1.36.4"),

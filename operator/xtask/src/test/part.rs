@@ -25,9 +25,9 @@ pub(super) enum Part {
     Deny,
     /// Unit, property and documentation tests.
     Unit,
-    /// The programs of the local control plane.
+    /// The programs of the local control plane, and Prometheus.
     Tools,
-    /// Tests on the real control plane.
+    /// Tests on the real control plane and on a real Prometheus.
     Cluster,
 }
 
@@ -86,7 +86,8 @@ const LARGE: [&str; 3] = ["million::", "nodes::", "t24_flood::"];
 
 fn cluster(nightly: bool) -> Result<Vec<String>> {
     let control_plane = ["--test-threads=1", "--nocapture"];
-    let mut twice = stories::run("control_plane", &control_plane, nightly)?;
+    let mut twice = stories::run("prometheus", &[], nightly)?;
+    twice.extend(stories::run("control_plane", &control_plane, nightly)?);
     let large: Vec<&str> = control_plane.iter().chain(&LARGE).copied().collect();
     twice.extend(stories::run("cluster", &large, nightly)?);
     // The others wait most of their time: for kubelets, drains and leases. What two at once say is shown one after the
@@ -100,7 +101,11 @@ fn cluster(nightly: bool) -> Result<Vec<String>> {
 fn tools() -> Result<()> {
     let runtime = tokio::runtime::Runtime::new().context("starting a runtime")?;
     runtime.block_on(async {
-        Tools::ensure(&Tool::CONTROL_PLANE, &|text| eprintln!("{text}")).await?;
+        let tools: Vec<Tool> = Tool::CONTROL_PLANE
+            .into_iter()
+            .chain([Tool::Prometheus])
+            .collect();
+        Tools::ensure(&tools, &|text| eprintln!("{text}")).await?;
         Ok(())
     })
 }

@@ -8,8 +8,8 @@ use anyhow::{Context, Result};
 
 use crate::repository::root;
 
-/// Those that start a control plane.
-pub(super) const CLUSTER: [&str; 2] = ["control_plane", "cluster"];
+/// Those that run programs of [`Part::Tools`](super::part::Part::Tools), most of them a control plane.
+pub(super) const CLUSTER: [&str; 3] = ["prometheus", "control_plane", "cluster"];
 
 /// The names of all others.
 ///
