@@ -6,10 +6,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use http::Uri;
 
 use crate::leader::{Candidate, Timings};
 use crate::offline::{self, PlanArgs};
-use crate::{run, telemetry};
+use crate::{run, scrape, telemetry};
 
 /// Media capacity for online events, ready before the audience arrives.
 #[derive(Debug, Parser)]
@@ -58,6 +59,11 @@ pub(crate) struct RunArgs {
     /// Writes under way at once, over all Webinars.
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub(crate) max_in_flight: u32,
+
+    /// HTTP proxy through which pods are asked for attendance and media flow, for clusters whose pod addresses can't be
+    /// reached from here: http://host:port.
+    #[arg(long, value_name = "URL", value_parser = scrape::proxy)]
+    pub(crate) scrape_proxy: Option<Uri>,
 
     /// Name of this replica in the lease. No two replicas may have the same; a restart under the same name goes on
     /// at once. Without it: host name and process number.

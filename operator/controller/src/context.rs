@@ -1,5 +1,6 @@
 //! What every reconcile shares: the client, the caches, and what is known of the last minutes.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,9 +9,10 @@ use kube::core::DeserializeGuard;
 use kube::runtime::controller::Action;
 use kube::runtime::events::Recorder;
 use kube::{Client, ResourceExt as _};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 use webinar_api::{Webinar, WebinarStatus};
-use webinar_plan::{Input, Plan, Recent};
+use webinar_plan::{Input, Plan, Recent, Signal};
 
 use crate::act::{Applied, Pace};
 use crate::clock::Clock;
@@ -24,6 +26,10 @@ use crate::pulse::Pulse;
 use crate::recent::Recollection;
 use crate::report;
 use crate::worth::{self, Worth};
+use crate::ruling;
+use crate::scrape::{Assignment, Scraper};
+use crate::validate::Validated;
+use crate::watch::Touched;
 
 /// Longest wait between two tries of a reconcile that fails.
 const MAX_BACKOFF: Duration = Duration::from_secs(60);
@@ -39,6 +45,9 @@ pub(crate) struct Context {
     pub(crate) recollection: Arc<Recollection>,
     pub(crate) leadership: Leadership,
     pub(crate) pulse: Pulse,
+    pub(crate) scraper: Arc<Scraper>,
+    /// Makes one of the scope's Webinars look again.
+    pub(crate) touch: mpsc::Sender<Touched>,
 }
 
 impl Context {
@@ -85,6 +94,23 @@ impl Context {
         let run = input.memory.as_ref().map_or(0, |m| m.run);
         self.recollection
             .with(&input.webinar.uid, |known| known.recall(run, &input.pods))
+    }
+
+    /// What its pods say of audience and media.
+    pub(crate) fn hear(&self, owner: &Owner) -> BTreeMap<String, Signal> {
+        self.scraper.signals(&owner.uid)
+    }
+
+    /// Has the pods of a run under way asked from now on.
+    pub(crate) fn follow(&self, owner: &Owner, seen: &Seen, validated: &Validated, plan: &Plan) {
+        let assignment = || {
+            let run = plan.memory.as_ref().filter(|m| m.active())?.run;
+            let pinned = validated.pinned.as_ref()?;
+            let class = validated.input.class.as_ref().ok()?;
+            let attendance = ruling::attendance(pinned, &seen.platform)?;
+            Assignment::of(seen, run, attendance, &class.stall)
+        };
+        self.scraper.follow(owner, assignment(), &self.touch);
     }
 
     /// How fast its pods may be created.

@@ -78,7 +78,7 @@ pub(crate) async fn keep_webinars(
         };
         futures::stream::iter(concerned)
     });
-    let tidy_up = tidy_up(Arc::clone(&context), store);
+    let tidy_up = tidy_up(scope, Arc::clone(&context), store);
     let told = Arc::clone(&turns);
     let run = controller
         .reconcile_on(triggers)
@@ -173,16 +173,16 @@ fn report_failure(error: &dyn std::error::Error) {
 }
 
 /// Forgets Webinars that are gone: what is known of them, and their series.
-async fn tidy_up(context: Arc<Context>, store: Store<DeserializeGuard<Webinar>>) {
+async fn tidy_up(scope: Option<String>, context: Arc<Context>, store: Store<DeserializeGuard<Webinar>>) {
     let mut shown: HashSet<(String, String)> = HashSet::new();
     let beat = context.pulse.begin("no Webinar was looked for", 3 * TIDY_UP);
     loop {
         tokio::time::sleep(TIDY_UP).await;
         beat.again();
         let here = store.state();
-        context
-            .recollection
-            .keep(&here.iter().filter_map(|w| w.uid()).collect());
+        let uids = here.iter().filter_map(|w| w.uid()).collect();
+        context.recollection.keep(&uids);
+        context.scraper.keep(scope.as_deref(), &uids);
         let names = here
             .iter()
             .map(|w| (w.namespace().unwrap_or_default(), w.name_any()))

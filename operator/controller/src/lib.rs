@@ -34,6 +34,7 @@ mod report;
 mod retry_after;
 mod ruling;
 mod run;
+mod scrape;
 mod status;
 mod telemetry;
 mod template;

@@ -81,6 +81,8 @@ pub(crate) struct Metrics {
     condition: Family<EventCondition, Gauge>,
     errors: Family<ErrorKind, Counter>,
     calls: Family<Call, Counter>,
+    scrapes: Counter,
+    scrape_errors: Family<ErrorKind, Counter>,
     created: Counter,
     deleted: Counter,
     leader: Gauge,
@@ -173,6 +175,16 @@ impl Metrics {
             "webinar_operator_api_requests",
             "Calls to the API server",
             all.calls.clone(),
+        );
+        registry.register(
+            "webinar_operator_scrapes",
+            "Questions to pods and Prometheus servers for attendance and media flow",
+            all.scrapes.clone(),
+        );
+        registry.register(
+            "webinar_operator_scrape_errors",
+            "Questions of these that had no usable answer",
+            all.scrape_errors.clone(),
         );
         registry.register(
             "webinar_operator_pods_created",
@@ -345,6 +357,14 @@ impl Metrics {
     /// Counts a failed reconcile.
     pub(crate) fn failed(&self, error: &'static str) {
         self.errors.get_or_create(&ErrorKind { error }).inc();
+    }
+
+    /// Counts a question to the data plane, and why it had no usable answer.
+    pub(crate) fn scraped(&self, error: Option<&'static str>) {
+        self.scrapes.inc();
+        if let Some(error) = error {
+            self.scrape_errors.get_or_create(&ErrorKind { error }).inc();
+        }
     }
 
     /// Counts pods that were created and deleted.

@@ -40,7 +40,9 @@ pub(crate) async fn reconcile(
 
     let mut validated = validate::validate(webinar, &owner, &seen, now);
     validated.input.recent = context.recall(&validated.input);
+    validated.input.signals = context.hear(&owner);
     let plan = webinar_plan::plan(&validated.input);
+    context.follow(&owner, &seen, &validated, &plan);
 
     let prepared = prepare::prepare(&owner, &seen, validated.pinned.as_ref(), &plan)?;
     let writer = Writer::new(

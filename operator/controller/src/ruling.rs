@@ -2,7 +2,7 @@
 
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use kube::ResourceExt as _;
-use webinar_api::{Webinar, WebinarClass, labels};
+use webinar_api::{Attendance, Webinar, WebinarClass, labels};
 use webinar_plan as plan;
 use webinar_plan::{ClassFinding, Reason};
 
@@ -114,6 +114,12 @@ fn following((pinned, class): (Pinned, plan::Class), platform: &Platform) -> (Pi
         Some(today) => (pinned, class.following(convert::at_once(&today.spec))),
         None => (pinned, class),
     }
+}
+
+/// Where attendance is read from. That holds at once, as long as the pinned class still has a namesake.
+pub(crate) fn attendance<'a>(pinned: &'a Pinned, platform: &'a Platform) -> Option<&'a Attendance> {
+    let today = platform.class(&pinned.class_name).map(|class| &class.spec);
+    today.unwrap_or(&pinned.class).attendance.as_ref()
 }
 
 /// The class that a Webinar names today, or the default one.

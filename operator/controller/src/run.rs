@@ -26,6 +26,7 @@ use crate::metrics::Metrics;
 use crate::observe::Caches;
 use crate::pulse::Pulse;
 use crate::recent::Recollection;
+use crate::scrape::Scraper;
 use crate::watch::{self, Touched, everything, ours, scoped, selectable, watch as keep};
 
 /// Changes that wait for the throttle.
@@ -73,6 +74,13 @@ async fn run_until_stopped(args: RunArgs) -> anyhow::Result<()> {
 
     let limiter = Arc::new(Limiter::new(args.max_creates_per_second, args.max_in_flight));
     let recollection = Arc::new(Recollection::default());
+    let proxy = args.scrape_proxy.as_ref();
+    let scraper = Arc::new(Scraper::new(proxy, Clock, leadership.clone(), metrics.clone()));
+    let asking = Arc::clone(&scraper).run(pulse.clone(), stop.clone());
+    tasks.spawn(async move {
+        asking.await;
+        Ok(())
+    });
     let scopes: Vec<Option<String>> = match args.watch_namespaces.as_slice() {
         [] => vec![None],
         some => some
@@ -88,7 +96,7 @@ async fn run_until_stopped(args: RunArgs) -> anyhow::Result<()> {
     let (class_changed, class_changes) = mpsc::channel(1);
     let mut class_changes = Some(class_changes);
     for scope in scopes {
-        let (caches, touched) = fill(&client, scope.as_deref(), &args.operator_namespace, &mut tasks);
+        let (caches, touch, touched) = fill(&client, scope.as_deref(), &args.operator_namespace, &mut tasks);
         let context = Arc::new(Context {
             client: client.clone(),
             clock: Clock,
@@ -99,6 +107,8 @@ async fn run_until_stopped(args: RunArgs) -> anyhow::Result<()> {
             recollection: Arc::clone(&recollection),
             leadership: leadership.clone(),
             pulse: pulse.clone(),
+            scraper: Arc::clone(&scraper),
+            touch,
         });
         if let Some(changes) = class_changes.take() {
             tasks.spawn(judge_classes(Arc::clone(&context), changes, stop.clone()));
@@ -143,7 +153,7 @@ fn fill(
     scope: Option<&str>,
     operator_namespace: &str,
     tasks: &mut JoinSet<anyhow::Result<()>>,
-) -> (Caches, mpsc::Receiver<Touched>) {
+) -> (Caches, mpsc::Sender<Touched>, mpsc::Receiver<Touched>) {
     let (send, touched) = mpsc::channel(QUEUE);
     let (pods, a) = keep::<Pod>(
         scoped(client, scope),
@@ -192,7 +202,7 @@ fn fill(
         everything(),
         watch::trim,
         watch::everyone,
-        send,
+        send.clone(),
     );
     tasks.spawn(async move {
         tokio::select! { () = a => {}, () = b => {}, () = c => {}, () = d => {}, () = e => {}, () = f => {}, () = g => {} }
@@ -209,6 +219,7 @@ fn fill(
             templates,
             webinars: Arc::default(),
         },
+        send,
         touched,
     )
 }

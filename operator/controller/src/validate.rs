@@ -22,7 +22,7 @@ use crate::ruling::{Rule, ruling};
 /// The input of a decision, with the class and templates that everything is built from.
 #[derive(Debug)]
 pub(crate) struct Validated {
-    /// What is decided upon. `recent` is still empty.
+    /// What is decided upon. `recent` and `signals` are still empty.
     pub(crate) input: plan::Input,
     /// Class and templates in force. Absent when there is no usable class.
     pub(crate) pinned: Option<Pinned>,

@@ -1,8 +1,7 @@
 //! A real Kubernetes control plane for tests, demos and benchmarks: etcd, the API server, the controller manager and the
-//! scheduler as local processes, with simulated nodes and pods by kwok. Needs Rust and Go, and no container runtime.
-//! [`dataplane`] stands in for the media servers in these pods and for their audience, and [`proxy`] makes things go wrong.
 //! scheduler as local processes, with simulated nodes and pods by kwok. Beside it, for the tests that ask for one, a real
 //! Prometheus. Needs Rust and Go, and no container runtime.
+//! [`dataplane`] stands in for the media servers in these pods and for their audience, and [`proxy`] makes things go wrong.
 //!
 //! ```no_run
 //! # async fn example() -> anyhow::Result<()> {

@@ -60,7 +60,7 @@ impl Leadership {
             .map(|t| t.over.clone())
     }
 
-    fn begin(&self, until: Instant) {
+    pub(crate) fn begin(&self, until: Instant) {
         *self.lock() = Some(Term {
             until,
             over: CancellationToken::new(),
@@ -74,7 +74,7 @@ impl Leadership {
         }
     }
 
-    fn end(&self) {
+    pub(crate) fn end(&self) {
         if let Some(term) = self.lock().take() {
             term.over.cancel();
         }
