@@ -25,6 +25,9 @@ const ROUTED_AFTER: SignedDuration = SignedDuration::from_secs(5);
 /// How long an active SFU may be neither Ready nor fed (media.md).
 const HELPLESS_AFTER: SignedDuration = SignedDuration::from_secs(10);
 
+/// How long presenters and children may take to reconnect to the SFU that took over.
+const ON_THE_WAY: SignedDuration = SignedDuration::from_secs(15);
+
 /// What is fenced is meant to lose its connections: its shutdown is not waited for.
 const FENCE_GRACE: SignedDuration = SignedDuration::from_secs(5);
 
@@ -39,6 +42,8 @@ pub(super) struct Switch {
     pub(super) begins: bool,
     /// One is not yet done.
     pub(super) under_way: bool,
+    /// One was done so shortly ago that presenters and children may still be on their way.
+    pub(super) just_done: bool,
     /// The active SFU is neither Ready nor fed, and that long enough.
     pub(super) helpless: bool,
     /// Who would take over, and when.
@@ -89,6 +94,8 @@ impl Switch {
             }
             return;
         }
+        self.just_done = !over(view, failover.at, ON_THE_WAY);
+        self.wakes.push(after(failover.at, ON_THE_WAY));
         let Some(left) = left else {
             failover.fence.clear();
             return;

@@ -52,6 +52,8 @@ const NEXT_MID_AFTER: SignedDuration = SignedDuration::from_secs(60);
 pub(super) struct Judged<'a> {
     pub(super) pods: Vec<(&'a Pod, &'a Signal)>,
     broken: BTreeSet<&'a str>,
+    /// Pods that have received media again in their last answer only.
+    just_back: BTreeSet<&'a str>,
 }
 
 impl Judged<'_> {
@@ -135,11 +137,13 @@ impl<'a> Health<'a> {
     }
 
     /// Pods of each role that nobody else explains: judged, and of those, broken.
-    fn unexplained(&self) -> [(u32, u32); 2] {
+    /// `lasts`: one that came back just now is not back yet.
+    fn unexplained(&self, lasts: bool) -> [(u32, u32); 2] {
         let count = |judged: &Judged<'_>, explained: &dyn Fn(&Pod) -> bool| {
             let pods = judged.pods.iter().filter(|(p, _)| !explained(p));
             pods.fold((0, 0), |(all, broken), (p, _)| {
-                (all + 1, broken + u32::from(judged.is_broken(&p.uid)))
+                let back = lasts && judged.just_back.contains(p.uid.as_str());
+                (all + 1, broken + u32::from(back || judged.is_broken(&p.uid)))
             })
         };
         let mid_explained = |p: &Pod| {
@@ -152,17 +156,22 @@ impl<'a> Health<'a> {
         ]
     }
 
+    /// Relays are judged.
+    pub(super) fn sees(&self) -> bool {
+        !self.relays.pods.is_empty()
+    }
+
     /// So much of a role is broken that it is none of the pods themselves. `lasts`: it was so before, or the stage was
     /// still.
     pub(super) fn upstream_fault(&self, lasts: bool) -> bool {
         let from = if lasts { UPSTREAM_UNTIL } else { UPSTREAM_FROM };
         let many = |(all, broken): (u32, u32)| broken >= MANY && broken * 100 >= all * from;
-        self.unexplained().into_iter().any(many)
+        self.unexplained(lasts).into_iter().any(many)
     }
 
     /// Of the relays: how many are broken, of how many.
     pub(super) fn broken_relays(&self) -> (u32, u32) {
-        let [(all, broken), _] = self.unexplained();
+        let [(all, broken), _] = self.unexplained(false);
         (broken, all)
     }
 
@@ -224,9 +233,14 @@ fn judged<'a>(view: &View<'a>, role: Role, steady: Timestamp) -> Judged<'a> {
         let still = s.inbound.still_since.filter(|_| s.inbound.last_byte.is_some());
         still.is_some_and(|t| after(t.max(steady), FROZEN_AFTER) <= s.answered)
     };
+    let back = pods
+        .iter()
+        .filter(|(_, s)| s.inbound.flowing_since == Some(s.answered));
+    let just_back = back.map(|(p, _)| p.uid.as_str()).collect();
     let broken = pods.iter().filter(|(_, s)| behind(s) || frozen(s));
     Judged {
         broken: broken.map(|(p, _)| p.uid.as_str()).collect(),
+        just_back,
         pods,
     }
 }

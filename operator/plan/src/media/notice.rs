@@ -150,10 +150,11 @@ fn taken_out(view: &View<'_>, cordons: &Cordons, why: Reason) -> Option<Notice> 
     let more = (more > 0).then(|| counted(more as u32, "other"));
     let names: Vec<&str> = slots.iter().copied().take(NAMED).chain(more.as_deref()).collect();
     let names = listed(&names);
+    let takes = if slots.len() == 1 { "it takes" } else { "they take" };
     let text = if why == Reason::EgressStalled {
-        format!("Viewers get hardly any media from {names}, which take no new ones until that is over.")
+        format!("Viewers get hardly any media from {names}: {takes} no new ones until that is over.")
     } else {
-        format!("Hardly any media reaches {names}, which take no new viewers until that is over.")
+        format!("Hardly any media reaches {names}: {takes} no new viewers until that is over.")
     };
     Some(about(why, view.input.now, text))
 }

@@ -56,7 +56,8 @@ pub(super) fn judge(
         incident::begin(memory, cause, stage.stopped_at(now), action);
         return Verdict::Stopped(cause);
     }
-    if health.upstream_fault(lasts) {
+    let was_broken = incident::open(memory).is_some_and(|i| i.cause == Reason::UpstreamBroken);
+    if health.upstream_fault(lasts) || (was_broken && !health.sees()) {
         incident::begin(
             memory,
             Reason::UpstreamBroken,
@@ -65,7 +66,8 @@ pub(super) fn judge(
         );
         return Verdict::Broken;
     }
-    if !stage.begun || matches!(stage.look, Look::Silent | Look::Gone) {
+    let unseen = stage.look == Look::Still && stage.flow().is_none_or(|f| f.last_byte.is_none());
+    if !stage.begun || unseen || matches!(stage.look, Look::Silent | Look::Gone) {
         return Verdict::Unsure;
     }
     if let Some(began) = incident::open(memory).map(|i| i.began) {
@@ -78,7 +80,7 @@ pub(super) fn judge(
 
 fn cause(view: &View<'_>, stage: &Stage<'_>, switch: &Switch) -> Reason {
     let fed = stage.standbys.iter().any(|s| s.since.is_some());
-    if !view.memory.shape.room && (fed || switch.under_way) {
+    if !view.memory.shape.room && (fed || switch.under_way || switch.just_done) {
         Reason::PublisherStalled
     } else {
         Reason::NoStandby
@@ -183,7 +185,10 @@ fn stopped(
     began: Timestamp,
 ) -> String {
     let since = view.clock(began);
-    let failover = memory.failover.as_ref().filter(|_| switch.under_way);
+    let failover = memory
+        .failover
+        .as_ref()
+        .filter(|_| switch.under_way || switch.just_done);
     if let Some(failover) = failover {
         return format!(
             "sfu-{} has received no media since {since}. sfu-{} took over at {}, at the same addresses; children and presenters reconnect to it.",
@@ -195,11 +200,6 @@ fn stopped(
     let active = if stage.look == Look::Gone {
         format!(
             "sfu-{} is gone: no media has arrived since {since}.",
-            stage.active
-        )
-    } else if stage.flows_firmly() || stage.look == Look::Flowing {
-        format!(
-            "sfu-{} received no media from {since} on and has just received some.",
             stage.active
         )
     } else {
