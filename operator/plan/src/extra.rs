@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use crate::input::{Class, Floor, Input, Memory, Orders, Pod};
+use crate::media::unwell_at;
 use crate::reason::Reason;
 use crate::share::room;
 use crate::slot::{Role, Slot};
@@ -56,9 +57,9 @@ pub(crate) fn spare_slots(view: &View<'_>) -> Vec<Slot> {
         return Vec::new();
     }
     let planned = view.planned.relay;
-    let late = view
-        .fleet
-        .count(Role::Relay, |p| !extra(view, p) && late(view, p));
+    let late = view.fleet.count(Role::Relay, |p| {
+        !extra(view, p) && (late(view, p) || unwell(view, p))
+    });
     let room = ceiling(view.input, view.class, view.memory, view.planned).saturating_sub(planned);
     let here = view.fleet.count(Role::Relay, |p| extra(view, p));
     let wanted = late.min(most(view)).min(room).saturating_sub(here);
@@ -71,7 +72,8 @@ pub(crate) fn spare_slots(view: &View<'_>) -> Vec<Slot> {
 
 /// Pods that never were Ready and are no longer wanted, or get another try in their own slot.
 pub(crate) fn unneeded<'a>(view: &View<'a>) -> Vec<&'a Pod> {
-    let all_ready = view.ready_pods() == view.planned.total();
+    let all_ready =
+        view.ready_pods() == view.planned.total() && !view.fleet.occupants().any(|p| unwell(view, p));
     let keep = if all_ready { 0 } else { most(view) as usize };
     let extras = view.fleet.occupants().filter(|p| extra(view, p) && !p.was_ready);
     let mut out: Vec<&Pod> = extras.skip(keep).collect();
@@ -121,6 +123,11 @@ fn more_would_help(view: &View<'_>) -> bool {
 
 fn late(view: &View<'_>, pod: &Pod) -> bool {
     !pod.ready && !pod.cut_off && late_at(view, pod).is_some_and(|t| t <= view.input.now)
+}
+
+/// Its viewers have seen no picture for so long that it gets a substitute.
+fn unwell(view: &View<'_>, pod: &Pod) -> bool {
+    unwell_at(view, pod).is_some_and(|t| t <= view.input.now)
 }
 
 /// A relay beyond the planned slots.

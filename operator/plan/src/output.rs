@@ -21,6 +21,9 @@ pub struct Plan {
     pub forget: Vec<u32>,
     /// Services and budgets that must exist. `None`: leave those that do as they are.
     pub fixtures: Option<Fixtures>,
+    /// Services that must lead elsewhere although `fixtures` leaves all as they are: the stage's, while a run on air is
+    /// suspended. Of each only the selector is written, and none is created. Empty while `fixtures` says everything.
+    pub reroute: Vec<Entry>,
     /// Pods to create, in this order.
     pub create: Vec<NewPod>,
     /// So many are replaced at once that the first ones are to show whether it works.

@@ -11,7 +11,7 @@ use crate::phase::Phase;
 use crate::reason::Reason;
 use crate::run;
 use crate::share::{HeldUp, held_up};
-use crate::suspend::{idle, suspended, unopened};
+use crate::suspend::{held_back, idle, unopened};
 use crate::tier::{Capacity, Shape, Unservable};
 use crate::time::after;
 use crate::timeline::Schedule;
@@ -127,7 +127,7 @@ fn scheduled(
         ..Plan::nothing(status)
     };
     if input.orders.suspend {
-        suspended(plan)
+        held_back(plan)
     } else {
         plan
     }
@@ -283,6 +283,7 @@ impl Plan {
             memory: None,
             forget: Vec::new(),
             fixtures: None,
+            reroute: Vec::new(),
             create: Vec::new(),
             slow_start: false,
             cordon: Vec::new(),

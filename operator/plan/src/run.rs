@@ -10,8 +10,9 @@ use crate::drain::{drain, removal};
 use crate::extra::{ceiling, floor, raised, unneeded};
 use crate::figures::{fixtures, status};
 use crate::fleet::{Creation, create};
-use crate::input::{Class, Input, Memory};
+use crate::input::{Class, Input, Memory, Watch};
 use crate::lost::{disown, given_up};
+use crate::media;
 use crate::output::{Named, Plan, Status};
 use crate::phase::Phase;
 use crate::planner::{finished, forgettable, next_start, not_allowed};
@@ -62,44 +63,58 @@ pub(crate) fn under_way(input: &Input, class: &Class, opened: Memory) -> Plan {
     } else {
         holding(&view, refusal.as_deref())
     };
-    if suspend { suspended(plan) } else { plan }
+    if suspend { suspended(&view, plan) } else { plan }
 }
 
 /// Fills what is due and keeps what there is.
 fn holding(view: &View<'_>, refusal: Option<&str>) -> Plan {
+    let media = media::judge(view);
     let creation = create(view);
     let (risk, alarm) = heard(view, risk(view, &creation));
-    let conditions = conditions::running(view, creation.unfed, risk, refusal);
+    let mut conditions = conditions::running(view, creation.unfed, risk, refusal);
+    conditions.push(media.condition.clone());
     let status = status(view, view.planned, view.wanted());
-    let notices = warning(view).into_iter().collect();
+    let notices = warning(view)
+        .into_iter()
+        .chain(media.notices.iter().cloned())
+        .collect();
     // An ended pod serves nobody, and a younger twin that isn't Ready has served nobody yet.
     let unready_twins = view.fleet.surplus.iter().filter(|p| !p.was_ready);
     let delete = view.fleet.ended.iter().chain(unready_twins).copied();
     let delete = delete.chain(unneeded(view)).chain(given_up(view));
-    let delete = delete.map(removal).collect();
+    let delete = delete.map(removal).chain(media.delete.iter().cloned()).collect();
     // What a drain took out of its entry point is taken back in when the event goes on.
-    let drained = view.fleet.occupants().filter(|p| p.drain_started.is_some());
+    let drained = view
+        .fleet
+        .occupants()
+        .filter(|p| p.drain_started.is_some() && !media::kept_out(view, p));
     let uncordon = drained.map(|p| Named {
         name: p.name.clone(),
         uid: p.uid.clone(),
     });
-    let uncordon = uncordon.collect();
-    let next_wake = Some(wake(view, &creation, alarm.as_ref()));
+    let uncordon = uncordon.chain(media.uncordon.iter().cloned()).collect();
+    let next_wake = Some(wake(view, &creation, alarm.as_ref()).min(media.wake()));
     let Creation { pods, replaced, .. } = creation;
     Plan {
-        memory: Some(view.memory.clone()),
+        fixtures: Some(media.lead(fixtures(view))),
+        memory: Some(media.memory),
         forget: forgettable(view.input),
-        fixtures: Some(fixtures(view)),
         create: pods,
         slow_start: mass_loss(replaced, view.planned),
+        cordon: media.cordon,
         disown: disown(view),
         uncordon,
         delete,
         alarm,
+        watch: Watch {
+            media: media.state,
+            ..Watch::default()
+        },
         next_wake,
         ..Plan::nothing(Status {
             conditions,
             notices,
+            media: media.figures,
             ..status
         })
     }
@@ -129,7 +144,8 @@ fn draining(view: &View<'_>) -> Plan {
             ..finished(input, Some(view.class), &memory)
         };
     }
-    let conditions = conditions::draining(view, out.left, next_start);
+    let mut conditions = conditions::draining(view, out.left, next_start);
+    conditions.push(media::not_live());
     let status = status(view, Counts::default(), 0);
     let missed = next_start.map(|start| after(start, input.spec.duration));
     let wake = out

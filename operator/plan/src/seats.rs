@@ -3,7 +3,7 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::input::{Memory, Pod};
+use crate::input::{Cordon, Memory, Pod};
 use crate::slot::{Role, Slot};
 use crate::tier::{Capacity, Tier};
 use crate::tree::Parent;
@@ -91,7 +91,7 @@ impl<'a> Fleet<'a> {
     }
 
     fn takes_viewers(&self, pod: &Pod) -> bool {
-        pod.accepting || (self.takes_back && pod.drain_started.is_some())
+        pod.accepting || (self.takes_back && pod.drain_started.is_some() && pod.cordoned_for == Cordon::Drain)
     }
 
     /// Slots whose pods are up as `is_up` judges it, without relays that were taken out of their entry point.

@@ -3,9 +3,11 @@
 use jiff::Timestamp;
 
 use crate::input::{Input, Memory};
+use crate::media::of_the_stage;
 use crate::output::{Condition, ConditionType, Plan, Status, Truth};
 use crate::phase::Phase;
 use crate::reason::Reason;
+use crate::view::View;
 
 /// Takes note of when a run is suspended and when it goes on.
 pub(crate) fn note_suspension(memory: &mut Memory, suspend: bool, now: Timestamp) {
@@ -30,9 +32,27 @@ pub(crate) fn idle(plan: Plan) -> Plan {
     }
 }
 
+/// The same plan of a run that is under way with nothing to do, except on air: media is what people came for, so its
+/// addresses follow the stage, and the SFU that a failover left behind goes.
+pub(crate) fn suspended(view: &View<'_>, plan: Plan) -> Plan {
+    if !view.phase.on_air() {
+        return held_back(plan);
+    }
+    let fence = plan.memory.as_ref().and_then(|m| m.failover.as_ref());
+    let fence = fence.map(|f| f.fence.clone()).unwrap_or_default();
+    let delete = plan.delete.iter().filter(|r| r.uid == fence).cloned().collect();
+    let entries = plan.fixtures.iter().flat_map(|f| &f.entries);
+    let reroute = entries.filter(|e| of_the_stage(e)).cloned().collect();
+    Plan {
+        delete,
+        reroute,
+        ..held_back(plan)
+    }
+}
+
 /// The same plan with nothing to do, and `Ready` that says so. A refusal is told before it, and what is said
 /// of seats at risk is what holds if the run goes on now.
-pub(crate) fn suspended(plan: Plan) -> Plan {
+pub(crate) fn held_back(plan: Plan) -> Plan {
     let mut plan = idle(plan);
     let conditions = &mut plan.status.conditions;
     let at = |kind| move |c: &&mut Condition| c.kind == kind;
@@ -59,6 +79,7 @@ pub(crate) fn unopened(opened: Plan, input: &Input, last_run: u32) -> Plan {
     };
     Plan {
         memory: input.memory.clone(),
+        reroute: Vec::new(),
         status,
         ..opened
     }

@@ -8,6 +8,7 @@ use crate::extra::{floor, late_at};
 use crate::fleet::Creation;
 use crate::input::Alarm;
 use crate::lost;
+use crate::media::unwell_at;
 use crate::postpone::{kept_from, released_at};
 use crate::time::{after, before};
 use crate::view::{PATIENCE, View};
@@ -26,7 +27,8 @@ pub(crate) fn wake(view: &View<'_>, creation: &Creation, alarm: Option<&Alarm>) 
         .filter_map(|p| p.trouble.as_ref())
         .map(|t| view.patience_ends(t));
     let substitutes = unready().filter_map(|p| late_at(view, p));
-    let patience = slow.chain(troubled).chain(substitutes);
+    let unwell = view.fleet.occupants().filter_map(|p| unwell_at(view, p));
+    let patience = slow.chain(troubled).chain(substitutes).chain(unwell);
     let retry = view.input.recent.setbacks.iter().map(|s| s.retry_at);
     let lost = view.fleet.lost.iter().map(|p| lost::deadline(view, p));
     let refused = view.input.webinar.refused_since;

@@ -11,7 +11,8 @@ use std::fmt::Write as _;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use webinar_plan::{
-    ClassFinding, ConditionType, Floor, Neighbour, Plan, Reason, Role, Slot, Spec, Stranger, Tier, Truth,
+    ClassFinding, ConditionType, EntryKind, Floor, Neighbour, Plan, Reason, Role, Slot, Spec, Stranger, Tier,
+    Truth,
 };
 use world::{World, at, class, spec};
 
@@ -196,6 +197,29 @@ fn happen(world: &mut World, line: &str, cpus: u64) {
             created: world.now,
         }),
         ["remove", "foreign", "pod", name] => world.strangers.retain(|s| s.name != name),
+        ["publish", "to", "ingest"] => world.on_stage().presenter = true,
+        ["publish", "to", "both"] => world.on_stage().sending = BTreeSet::from([0, 1]),
+        ["publish", "to", one] => _ = world.on_stage().sending.insert(slot(one).index),
+        ["stop", "presenters"] => world.on_stage().presenter = false,
+        ["stop", one] => _ = world.on_stage().sending.remove(&slot(one).index),
+        ["send", kbit, "kbit/s"] => world.on_stage().bitrate = kbit.parse::<u64>().expect("a number") * 1000,
+        [what @ ("freeze" | "starve" | "silence"), one] => {
+            let uid = world.uid_in(slot(one)).expect("a Ready pod");
+            let stage = world.on_stage();
+            let pods = match what {
+                "freeze" => &mut stage.frozen,
+                "starve" => &mut stage.starved,
+                _ => &mut stage.silent,
+            };
+            pods.insert(uid);
+        }
+        ["heal", one] => {
+            let uid = world.uid_in(slot(one)).expect("a Ready pod");
+            let stage = world.on_stage();
+            for pods in [&mut stage.frozen, &mut stage.starved, &mut stage.silent] {
+                pods.remove(&uid);
+            }
+        }
         ["break", "the", "image"] => world.no_image = true,
         ["mend", "the", "image"] => world.no_image = false,
         ["re-apply"] => {}
@@ -265,6 +289,7 @@ impl Teller {
                 .collect();
             self.news(now, "budgets", or_none(budgets.join(", ")));
         }
+        self.addresses(now, plan);
         let slot_of = |uid: &str| world.pods().find(|p| p.uid == uid).expect("a pod").slot;
         let create: Vec<Slot> = plan.create.iter().map(|p| p.slot).collect();
         let cordon: Vec<Slot> = plan.cordon.iter().map(|d| slot_of(&d.uid)).collect();
@@ -292,6 +317,27 @@ impl Teller {
             && plan.delete.is_empty()
         {
             self.news(now, "next look", wake);
+        }
+    }
+
+    /// Where the stage's addresses lead, from the first time on that it isn't where they led in the beginning.
+    fn addresses(&mut self, now: Timestamp, plan: &Plan) {
+        let entries = plan.fixtures.iter().flat_map(|f| &f.entries).chain(&plan.reroute);
+        let mut elsewhere = Vec::new();
+        for entry in entries {
+            let usual = match entry.kind {
+                EntryKind::Ingest | EntryKind::Origin => Slot::new(Role::Sfu, 0),
+                EntryKind::Mid(mid) => Slot::new(Role::Mid, mid),
+                EntryKind::Sfu(_) | EntryKind::Viewers(_) => continue,
+            };
+            let slot = entry.slot.expect("a slot");
+            if slot != usual {
+                elsewhere.push(format!("{} to {slot}", entry.kind));
+            }
+        }
+        let what = "addresses led elsewhere";
+        if !elsewhere.is_empty() || self.said.contains_key(what) {
+            self.news(now, what, or_none(elsewhere.join(", ")));
         }
     }
 
@@ -414,6 +460,8 @@ macro_rules! stories {
 
 stories! {
     absent_start_time,
+    active_sfu_answers_no_more,
+    active_sfu_lost_while_live,
     another_try_for_a_mid,
     brought_forward,
     brought_forward_too_far,
@@ -427,6 +475,8 @@ stories! {
     deleted_while_live,
     extended_while_draining,
     extended_while_live,
+    failover_through_a_restart,
+    failover_while_suspended,
     finished_and_applied_again,
     foreign_pods_with_its_labels,
     image_cannot_be_pulled_at_first,
@@ -438,6 +488,8 @@ stories! {
     max_tier_before_the_ramp,
     max_tier_down_while_armed,
     max_tier_up_while_armed,
+    mid_hands_nothing_on,
+    mid_lost_while_live,
     million_in_waves,
     next_run_after_a_new_start,
     next_start_while_draining,
@@ -465,6 +517,11 @@ stories! {
     postponed_near_while_armed,
     postponed_while_live_beyond_overrun,
     postponed_while_live_within_overrun,
+    presenters_come_late,
+    presenters_leave_before_the_end,
+    presenters_mute_and_show_a_slide,
+    presenters_send_twice,
+    presenters_stop_for_a_while,
     quota_is_short,
     raised_before_the_ramp,
     raised_before_the_start,
@@ -473,10 +530,14 @@ stories! {
     raised_while_live,
     ready_before_edited,
     refused_raise,
+    relay_receives_nothing,
+    relay_sends_nothing,
     room_now,
+    room_presenters_stop,
     shortened_before_the_start,
     shortened_while_live,
     slow_pods,
+    stage_hands_nothing_on,
     start_moved_while_live,
     start_removed_before_the_ramp,
     start_removed_during_the_run,

@@ -9,9 +9,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use webinar_plan::{
     Class, ClassFinding, ConditionType, Cordon, Cpu, Input, Live, Memory, Neighbour, Orders, Phase, Plan,
-    Pod, PodTrouble, Ramp, Reason, Recent, Role, Routes, Setback, SetbackKind, Settle, Signal, Sizing, Slot,
-    Source, Spec, Stall, Stranger, Tier, Truth, Webinar, Zones, plan,
+    Pod, PodTrouble, Ramp, Reason, Recent, Role, Setback, SetbackKind, Settle, Signal, Sizing, Slot, Source,
+    Spec, Stall, Stranger, Tier, Truth, Webinar, Zones, plan,
 };
+
+mod stage;
+
+pub use stage::{Leads, Stage};
 
 /// How long the model may take to come to rest at one instant.
 const MAX_ROUNDS: u32 = 50;
@@ -132,8 +136,10 @@ pub struct World {
     pub recent: Recent,
     /// What pods say of themselves, by UID.
     pub signals: BTreeMap<String, Signal>,
-    /// Where the stage's addresses lead.
-    pub routes: Routes,
+    /// What the Services of the stage select.
+    pub leads: Leads,
+    /// Who sends media, and how it runs through the fleet.
+    pub stage: Stage,
     /// Pods of others with the Webinar's labels.
     pub strangers: Vec<Stranger>,
     /// Others that share the class's pods.
@@ -175,7 +181,8 @@ impl World {
             remembered: Vec::new(),
             recent: Recent::default(),
             signals: BTreeMap::new(),
-            routes: Routes::default(),
+            leads: Leads::default(),
+            stage: Stage::default(),
             strangers: Vec::new(),
             neighbours: Vec::new(),
             down: false,
@@ -218,10 +225,10 @@ impl World {
             remembered_runs: self.remembered.clone(),
             pods: self.pods().cloned().collect(),
             strangers: self.strangers.clone(),
-            active_sfu: None,
+            active_sfu: self.leads.ingest,
             neighbours: self.neighbours.clone(),
             signals: self.signals.clone(),
-            routes: self.routes.clone(),
+            routes: self.routes(),
             recent: self.recent.clone(),
         }
     }
@@ -247,6 +254,7 @@ impl World {
     /// Writes what the plan says, as the operator would.
     pub fn apply(&mut self, plan: &Plan) {
         self.remember(plan);
+        self.leads.follow(plan);
         for new in &plan.create {
             if self.pods().any(|p| p.name == new.name) {
                 panic!("{} is still there", new.name);
@@ -340,6 +348,11 @@ impl World {
 
     /// Lets scheduler and kubelets do what is due: bind, start, stop.
     pub fn kubelets(&mut self) {
+        self.start_and_stop();
+        self.answers();
+    }
+
+    fn start_and_stop(&mut self) {
         let now = self.now;
         let gone = |pod: &Pod| pod.terminating.is_some_and(|t| t <= now);
         for body in self.bodies.iter().filter(|b| gone(&b.pod)) {
@@ -400,14 +413,23 @@ impl World {
             self.kubelets();
             let plan = self.plan();
             seen(self, &plan);
-            let before = (self.memory.clone(), self.webinar.refused_since);
+            let before = (
+                self.memory.clone(),
+                self.webinar.refused_since,
+                self.leads.clone(),
+            );
             self.apply(&plan);
             let idle = plan.create.is_empty()
                 && plan.cordon.is_empty()
                 && plan.uncordon.is_empty()
                 && plan.disown.is_empty()
                 && plan.delete.is_empty();
-            let stands = before == (self.memory.clone(), self.webinar.refused_since);
+            let stands = before
+                == (
+                    self.memory.clone(),
+                    self.webinar.refused_since,
+                    self.leads.clone(),
+                );
             if idle && stands {
                 return plan;
             }
@@ -429,7 +451,8 @@ impl World {
         }
         loop {
             let plan = self.reconcile(&mut seen);
-            let next = plan.next_wake.into_iter().chain(self.next_kubelet()).min();
+            let next = plan.next_wake.into_iter().chain(self.next_kubelet());
+            let next = next.chain(self.stage.next_answers()).min();
             match next.filter(|t| *t <= until) {
                 Some(next) => self.now = next,
                 None => {
@@ -479,6 +502,8 @@ impl World {
     /// The operator restarts and has forgotten what it had only in its head.
     pub fn restart(&mut self) {
         self.recent = Recent::default();
+        self.signals.clear();
+        self.stage.forget();
     }
 
     pub fn phase(&self) -> Option<Phase> {
