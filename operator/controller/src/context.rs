@@ -25,11 +25,11 @@ use crate::ownership::Owner;
 use crate::pulse::Pulse;
 use crate::recent::Recollection;
 use crate::report;
-use crate::worth::{self, Worth};
 use crate::ruling;
 use crate::scrape::{Assignment, Scraper};
 use crate::validate::Validated;
 use crate::watch::Touched;
+use crate::worth::{self, Worth};
 
 /// Longest wait between two tries of a reconcile that fails.
 const MAX_BACKOFF: Duration = Duration::from_secs(60);
@@ -168,6 +168,7 @@ impl Context {
             memory: _,
             forget: _,
             fixtures: _,
+            reroute,
             create,
             slow_start: _,
             cordon,
@@ -185,6 +186,7 @@ impl Context {
             run = status.run,
             phase = status.phase.map_or("", webinar_plan::Phase::as_str),
             creates = create.len(),
+            reroutes = reroute.len(),
             cordons = cordon.len(),
             disowns = disown.len(),
             uncordons = uncordon.len(),

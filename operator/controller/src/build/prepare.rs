@@ -11,7 +11,7 @@ use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::{Resource, ResourceExt as _};
 use serde_json::json;
 use webinar_api::labels;
-use webinar_plan::{Drain, EntryKind, Memory, Plan, Removal};
+use webinar_plan::{Drain, Entry, EntryKind, Memory, Plan, Removal};
 
 use super::{budget, pod, revision, service};
 use crate::error::Error;
@@ -123,16 +123,16 @@ pub(crate) fn prepare(
     if let (Some(memory), Some(pinned)) = (&plan.memory, pinned) {
         out.revision = remember(owner, seen, pinned, memory).map_err(json)?;
     }
+    let services = |entries: &[Entry]| -> Vec<Service> {
+        let built = pinned.map(|pinned| entries.iter().filter_map(|e| service::build(owner, pinned, e)));
+        built.into_iter().flatten().collect()
+    };
     let Some(fixtures) = &plan.fixtures else {
+        let rerouted = changes(&seen.services, services(&plan.reroute), service::leads_alike);
+        out.services.apply = rerouted.apply;
         return Ok(out);
     };
-    let services = pinned.map_or_else(Vec::new, |pinned| {
-        fixtures
-            .entries
-            .iter()
-            .filter_map(|e| service::build(owner, pinned, e))
-            .collect()
-    });
+    let services = services(&fixtures.entries);
     let budgets = fixtures
         .budgets
         .iter()

@@ -102,6 +102,12 @@ fn from_template(template: &PodTemplateSpec) -> Vec<ServicePort> {
         .collect()
 }
 
+/// Whether the stored Service already leads where `wanted` does.
+pub(crate) fn leads_alike(stored: &Service, wanted: &Service) -> bool {
+    let selector = |service: &Service| service.spec.as_ref().and_then(|s| s.selector.clone());
+    selector(stored) == selector(wanted)
+}
+
 /// Whether the stored Service already says what `wanted` says. Fields of others don't count.
 pub(crate) fn same(stored: &Service, wanted: &Service) -> bool {
     let (Some(is), Some(should)) = (&stored.spec, &wanted.spec) else {

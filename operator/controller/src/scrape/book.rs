@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::Instant;
-use webinar_plan::{Role, Sample, Signal};
+use webinar_plan::{Role, Sample, Signal, Track};
 
 use super::assignment::{Assignment, Followed, Source};
 use super::failure::Failure;
@@ -16,7 +16,7 @@ use super::figure::Mapping;
 use super::lanes::{Id, Lane, Lanes};
 use super::prometheus::Question;
 use super::standing::Standing;
-use super::track_stub::Track;
+
 use crate::ownership::Owner;
 use crate::watch::Touched;
 

@@ -11,7 +11,6 @@ mod lanes;
 mod prometheus;
 mod standing;
 mod text;
-mod track_stub;
 mod wire;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
