@@ -4,13 +4,14 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::accept::edit;
 use crate::alarm::heard;
-use crate::audience::Attendance;
+use crate::audience::{Attendance, State, look};
 use crate::conditions;
 use crate::drain::{drain, removal};
-use crate::extra::{ceiling, floor, raised, unneeded};
+use crate::extra::{floor, unneeded};
 use crate::figures::{fixtures, status};
 use crate::fleet::{Creation, create};
-use crate::input::{Class, Input, Memory};
+use crate::follow::{Facts, size};
+use crate::input::{Class, Cordon, Input, Memory};
 use crate::lost::{disown, given_up};
 use crate::output::{Named, Plan, Status};
 use crate::phase::Phase;
@@ -20,11 +21,12 @@ use crate::ramp::Waves;
 use crate::risk::risk;
 use crate::seats::Fleet;
 use crate::share::held_up;
+use crate::shrink::shrink;
 use crate::suspend::{note_suspension, suspended};
 use crate::tier::{Capacity, Counts};
 use crate::time::after;
 use crate::timeline::Schedule;
-use crate::view::{View, active_sfu, complete};
+use crate::view::{View, complete};
 use crate::wake::{LOOK_AGAIN, wake};
 use crate::warning::warning;
 
@@ -37,14 +39,23 @@ pub(crate) fn under_way(input: &Input, class: &Class, opened: Memory) -> Plan {
     let waves = waves(class, &schedule, &memory, target);
     let takes_back = memory.draining_since.is_none() && !input.orders.suspend;
     let fleet = Fleet::new(&input.pods, memory.run, takes_back);
-    let ready = complete(input, &memory, &capacity, &fleet, target);
+    let booked = memory.accepted.spec.tier.attendees();
+    let ready = complete(input, &memory, &capacity, &fleet, target, booked);
     let suspend = input.orders.suspend;
     note_suspension(&mut memory, suspend, input.now);
-    let attendance = Attendance::Unknown;
-    let phase = advance(&mut memory, &schedule, input, class, ready, attendance);
-    let ceiling = ceiling(input, class, &memory, target);
-    let asked = floor(&input.orders, input.now).filter(|_| phase.holds_capacity());
-    let planned = raised(target, asked, ceiling);
+    let (attendance, mut state) = look(input, class, &memory, &capacity);
+    let phase = advance(&mut memory, &schedule, input, class, ready, &attendance);
+    note_peak(&mut memory, input, phase, &attendance);
+    let facts = Facts {
+        input,
+        class,
+        capacity: &capacity,
+        fleet: &fleet,
+        schedule: &schedule,
+        phase,
+        attendance: &attendance,
+    };
+    let size = size(&facts, &mut memory, &mut state);
     let view = View {
         input,
         phase,
@@ -53,38 +64,43 @@ pub(crate) fn under_way(input: &Input, class: &Class, opened: Memory) -> Plan {
         capacity: &capacity,
         fleet: &fleet,
         waves: &waves,
-        planned,
+        planned: size.planned(),
+        size: &size,
         schedule: &schedule,
-        attendance,
+        attendance: &attendance,
     };
-    let plan = if phase == Phase::Draining {
+    let mut plan = if phase == Phase::Draining {
         draining(&view)
     } else {
-        holding(&view, refusal.as_deref())
+        holding(&view, refusal.as_deref(), &mut state)
     };
+    plan.watch.audience = state;
     if suspend { suspended(plan) } else { plan }
 }
 
 /// Fills what is due and keeps what there is.
-fn holding(view: &View<'_>, refusal: Option<&str>) -> Plan {
+fn holding(view: &View<'_>, refusal: Option<&str>, state: &mut State) -> Plan {
+    let shrink = shrink(view, state);
     let creation = create(view);
     let (risk, alarm) = heard(view, risk(view, &creation));
     let conditions = conditions::running(view, creation.unfed, risk, refusal);
-    let status = status(view, view.planned, view.wanted());
+    let status = status(view, view.size.wanted, view.wanted());
     let notices = warning(view).into_iter().collect();
     // An ended pod serves nobody, and a younger twin that isn't Ready has served nobody yet.
     let unready_twins = view.fleet.surplus.iter().filter(|p| !p.was_ready);
     let delete = view.fleet.ended.iter().chain(unready_twins).copied();
     let delete = delete.chain(unneeded(view)).chain(given_up(view));
+    let delete = delete.chain(shrink.delete);
     let delete = delete.map(removal).collect();
     // What a drain took out of its entry point is taken back in when the event goes on.
     let drained = view.fleet.occupants().filter(|p| p.drain_started.is_some());
-    let uncordon = drained.map(|p| Named {
+    let drained = drained.filter(|p| p.cordoned_for == Cordon::Drain);
+    let uncordon = drained.chain(shrink.take_back).map(|p| Named {
         name: p.name.clone(),
         uid: p.uid.clone(),
     });
     let uncordon = uncordon.collect();
-    let next_wake = Some(wake(view, &creation, alarm.as_ref()));
+    let next_wake = Some(wake(view, &creation, alarm.as_ref(), shrink.next));
     let Creation { pods, replaced, .. } = creation;
     Plan {
         memory: Some(view.memory.clone()),
@@ -92,6 +108,7 @@ fn holding(view: &View<'_>, refusal: Option<&str>) -> Plan {
         fixtures: Some(fixtures(view)),
         create: pods,
         slow_start: mass_loss(replaced, view.planned),
+        cordon: shrink.cordon,
         disown: disown(view),
         uncordon,
         delete,
@@ -109,17 +126,12 @@ fn holding(view: &View<'_>, refusal: Option<&str>) -> Plan {
 fn draining(view: &View<'_>) -> Plan {
     let (input, now) = (view.input, view.input.now);
     let next_start = next_start(&input.spec, view.memory, now);
-    let out = drain(
-        &input.pods,
-        view.memory,
-        active_sfu(input),
-        view.class.live.drain_timeout,
-        now,
-    );
+    let out = drain(input, view.class, view.memory);
     // A suspended run isn't closed: that would take its addresses away.
     if out.left == 0 && !input.orders.suspend {
         let memory = Memory {
             finished_at: Some(now),
+            peak: view.memory.peak.max(view.attendance.most),
             ..view.memory.clone()
         };
         // A start that has waited for this is planned right afterwards.
@@ -137,6 +149,7 @@ fn draining(view: &View<'_>) -> Plan {
         .into_iter()
         .chain(missed)
         .chain(floor(&input.orders, now).map(|floor| floor.until))
+        .chain(view.attendance.next)
         .fold(after(now, LOOK_AGAIN), Timestamp::min);
     Plan {
         memory: Some(view.memory.clone()),
@@ -190,7 +203,7 @@ fn advance(
     input: &Input,
     class: &Class,
     complete: bool,
-    attendance: Attendance,
+    attendance: &Attendance,
 ) -> Phase {
     let now = input.now;
     if complete && memory.draining_since.is_none() {
@@ -203,6 +216,7 @@ fn advance(
         postpone::note(memory, schedule, now);
     }
     let release = match memory.live_since {
+        Some(_) if attendance.over(schedule.end, now) => Some(schedule.end),
         Some(_) => Some(schedule.release),
         None => released_at(memory, class, attendance),
     };
@@ -219,6 +233,21 @@ fn advance(
         Phase::Armed
     } else {
         Phase::Ramping
+    }
+}
+
+/// Takes note of the most viewers there were: when there were many more than noted, and with each phase.
+fn note_peak(memory: &mut Memory, input: &Input, phase: Phase, attendance: &Attendance) {
+    let Some(most) = attendance
+        .most
+        .filter(|most| memory.peak.is_none_or(|peak| peak < *most))
+    else {
+        return;
+    };
+    let step = (memory.accepted.spec.tier.attendees() / 10).max(1);
+    let many_more = most >= memory.peak.unwrap_or(0).saturating_add(step);
+    if many_more || input.webinar.phase_told != Some(phase) {
+        memory.peak = Some(most);
     }
 }
 

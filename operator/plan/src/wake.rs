@@ -17,7 +17,12 @@ use crate::warning::warned_from;
 pub(crate) const LOOK_AGAIN: SignedDuration = SignedDuration::from_mins(5);
 
 /// The earliest instant at which this plan could come out differently by itself.
-pub(crate) fn wake(view: &View<'_>, creation: &Creation, alarm: Option<&Alarm>) -> Timestamp {
+pub(crate) fn wake(
+    view: &View<'_>,
+    creation: &Creation,
+    alarm: Option<&Alarm>,
+    shrinks: Option<Timestamp>,
+) -> Timestamp {
     let now = view.input.now;
     let schedule = view.schedule;
     let unready = || view.fleet.occupants().filter(|p| !p.ready);
@@ -41,7 +46,12 @@ pub(crate) fn wake(view: &View<'_>, creation: &Creation, alarm: Option<&Alarm>) 
         .chain(view.waves.next_after(now))
         .chain(creation.coming.iter().map(|(slot, _)| view.waves.due(*slot)))
         .chain(floor(&view.input.orders, now).map(|floor| floor.until))
+        .chain([view.schedule.floor_until])
         .chain(released_at(view.memory, view.class, view.attendance))
+        .chain(view.attendance.gone_at())
+        .chain(view.attendance.next)
+        .chain(view.size.next)
+        .chain(shrinks)
         .chain([kept_from(schedule), warned_from(schedule)])
         .chain(alarm.and_then(alarm::ends))
         .chain(too_late)

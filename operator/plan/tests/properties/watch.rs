@@ -39,8 +39,7 @@ impl Watch {
         if status.phase.is_some_and(Phase::holds_capacity) {
             let desired = status.pools.iter().map(|p| p.desired).sum();
             let tier = plan.memory.as_ref().map(|m| m.accepted.spec.tier);
-            let on_air = status.phase.is_some_and(Phase::on_air);
-            let lowered = tier < self.tier && (!on_air || self.phase.is_none_or(|p| !p.on_air()));
+            let lowered = tier < self.tier;
             self.tier = tier;
             // What an override asked for is no longer asked for when it is over.
             assert!(
