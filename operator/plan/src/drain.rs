@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::empty::{asked_from, empty, watching};
+use crate::empty::{empty, looked_at, watching};
 use crate::input::{Class, Cordon, Input, Memory, Pod};
 use crate::output::{Drain, Removal};
 use crate::slot::Role;
@@ -72,7 +72,7 @@ pub(crate) fn drain(input: &Input, class: &Class, memory: &Memory) -> Draining {
                 out.delete.push(removal(pod));
             }
             Some(started) => {
-                let asked = asked_from(pod).filter(|t| *t > now);
+                let asked = looked_at(input, pod);
                 let deadlines = asked.into_iter().chain([deadline(pod, started)]);
                 out.next = deadlines.chain(out.next).min();
             }

@@ -35,6 +35,11 @@ pub(crate) fn empty(input: &Input, class: &Class, pod: &Pod) -> bool {
 }
 
 /// From when on its answers may say that nobody is left.
-pub(crate) fn asked_from(pod: &Pod) -> Option<Timestamp> {
+fn asked_from(pod: &Pod) -> Option<Timestamp> {
     pod.drain_started.map(|t| after(t, ARRIVED))
+}
+
+/// When a pod that answers may be found empty, if that is still to come.
+pub(crate) fn looked_at(input: &Input, pod: &Pod) -> Option<Timestamp> {
+    asked_from(pod).filter(|t| *t > input.now && input.signals.contains_key(&pod.uid))
 }

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::audience::State;
-use crate::empty::{asked_from, empty};
+use crate::empty::{empty, looked_at};
 use crate::extra::floor;
 use crate::follow::shrinking;
 use crate::input::{Cordon, Pod};
@@ -71,7 +71,7 @@ pub(crate) fn shrink<'a>(view: &View<'a>, state: &mut State) -> Shrink<'a> {
             .collect();
         out.delete.sort_by_key(|p| Reverse(p.slot));
     }
-    let asked = going.iter().filter_map(|p| asked_from(p));
+    let asked = going.iter().filter_map(|p| looked_at(view.input, p));
     out.next = due.into_iter().chain(asked).filter(|t| *t > now).min();
     out
 }

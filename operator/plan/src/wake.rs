@@ -6,7 +6,7 @@ use crate::alarm;
 use crate::conditions;
 use crate::extra::{floor, late_at};
 use crate::fleet::Creation;
-use crate::input::Alarm;
+use crate::input::{Alarm, Release};
 use crate::lost;
 use crate::postpone::{kept_from, released_at};
 use crate::time::{after, before};
@@ -41,12 +41,13 @@ pub(crate) fn wake(
         SignedDuration::from_secs(1),
     );
     let too_late = view.input.orders.suspend.then_some(too_late);
+    let after_peak = view.input.orders.release == Release::AfterPeak;
     [schedule.start, schedule.end, schedule.release]
         .into_iter()
         .chain(view.waves.next_after(now))
         .chain(creation.coming.iter().map(|(slot, _)| view.waves.due(*slot)))
         .chain(floor(&view.input.orders, now).map(|floor| floor.until))
-        .chain([view.schedule.floor_until])
+        .chain(after_peak.then_some(view.schedule.floor_until))
         .chain(released_at(view.memory, view.class, view.attendance))
         .chain(view.attendance.gone_at())
         .chain(view.attendance.next)

@@ -4,6 +4,8 @@
 // Each test binary uses its own part of this module.
 #![allow(dead_code, unreachable_pub)]
 
+mod crowd;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
@@ -12,6 +14,8 @@ use webinar_plan::{
     Pod, PodTrouble, Ramp, Reason, Recent, Role, Routes, Setback, SetbackKind, Settle, Signal, Sizing, Slot,
     Source, Spec, Stall, Stranger, Tier, Truth, Webinar, Zones, plan,
 };
+
+pub use crowd::Crowd;
 
 /// How long the model may take to come to rest at one instant.
 const MAX_ROUNDS: u32 = 50;
@@ -147,6 +151,10 @@ pub struct World {
     pub room: usize,
     /// How many pods a quota allows.
     pub quota: usize,
+    /// People who watch. Absent: no pod ever answers.
+    pub crowd: Option<Crowd>,
+    /// When this operator process first looked.
+    pub began: Option<Timestamp>,
     bodies: Vec<Body>,
     pinned: Option<Class>,
     uids: u32,
@@ -181,6 +189,8 @@ impl World {
             no_image: false,
             room: usize::MAX,
             quota: usize::MAX,
+            crowd: None,
+            began: None,
             bodies: Vec::new(),
             pinned: None,
             uids: 0,
@@ -243,6 +253,7 @@ impl World {
 
     /// Writes what the plan says, as the operator would.
     pub fn apply(&mut self, plan: &Plan) {
+        self.began.get_or_insert(self.now);
         self.remember(plan);
         for new in &plan.create {
             if self.pods().any(|p| p.name == new.name) {
@@ -395,6 +406,7 @@ impl World {
     pub fn reconcile(&mut self, mut seen: impl FnMut(&Self, &Plan)) -> Plan {
         for _ in 0..MAX_ROUNDS {
             self.kubelets();
+            self.answers();
             let plan = self.plan();
             seen(self, &plan);
             let before = (self.memory.clone(), self.webinar.refused_since);
@@ -426,7 +438,17 @@ impl World {
         }
         loop {
             let plan = self.reconcile(&mut seen);
-            let next = plan.next_wake.into_iter().chain(self.next_kubelet()).min();
+            let answers = self
+                .crowd
+                .as_ref()
+                .map(|c| c.next(self.now))
+                .filter(|t| *t > self.now);
+            let next = plan
+                .next_wake
+                .into_iter()
+                .chain(self.next_kubelet())
+                .chain(answers)
+                .min();
             match next.filter(|t| *t <= until) {
                 Some(next) => self.now = next,
                 None => {
@@ -476,6 +498,7 @@ impl World {
     /// The operator restarts and has forgotten what it had only in its head.
     pub fn restart(&mut self) {
         self.recent = Recent::default();
+        self.began = None;
     }
 
     pub fn phase(&self) -> Option<Phase> {
