@@ -350,6 +350,10 @@ fn armed(view: &View<'_>) -> String {
     let missing = view.planned.total().saturating_sub(view.ready_pods());
     match missing {
         0 => format!("Every seat is Ready{since} and held for the start at {start}."),
+        _ if view.complete() && view.size.grown > view.waves.target().relay => format!(
+            "Every seat is Ready and held for the start at {start}. {}; the others are for more people than were booked.",
+            view.pods_are_ready()
+        ),
         _ if view.complete() => format!(
             "Every seat is Ready and held for the start at {start}. {}; the others are spares.",
             view.pods_are_ready()

@@ -19,7 +19,8 @@ pub(crate) fn counting(view: &View<'_>) -> Condition {
     let told = attendance.pods.values().filter(|p| p.lately.is_some()).count() as u32;
     let all = attendance.pods.len() as u32;
     let noun = if view.memory.shape.room { "SFU" } else { "relay" };
-    let pods = format!("{} of {}", grouped(told), counted(all, noun));
+    let have = if all == 1 { "has" } else { "have" };
+    let pods = format!("{} of {} {have}", grouped(told), counted(all, noun));
     match attendance.verdict {
         Verdict::Known => condition(kind, Truth::True, Reason::Fresh, fresh(view, &pods)),
         Verdict::Stale => condition(kind, Truth::False, Reason::Stale, stale(view, &pods)),
@@ -39,7 +40,7 @@ fn fresh(view: &View<'_>, pods: &str) -> String {
             tell(n, if view.memory.shape.room { "SFU" } else { "relay" })
         ),
     };
-    format!("{pods} have told lately who is watching.{also}")
+    format!("{pods} told lately who is watching.{also}")
 }
 
 fn stale(view: &View<'_>, pods: &str) -> String {
@@ -49,7 +50,7 @@ fn stale(view: &View<'_>, pods: &str) -> String {
     }
     let last = last_known(view);
     format!(
-        "{pods} have told lately who is watching, too few to know.{last} Nothing is lowered until they answer: look at the pods' metrics and at what lies between them and the operator."
+        "{pods} told lately who is watching, too few to know.{last} Nothing is lowered until they answer: look at the pods' metrics and at what lies between them and the operator."
     )
 }
 
@@ -57,7 +58,7 @@ fn absurd(view: &View<'_>, pods: &str) -> String {
     let n = view.attendance.pods.values().filter(|p| p.absurd).count() as u32;
     let noun = if view.memory.shape.room { "SFU" } else { "relay" };
     format!(
-        "{pods} have told lately who is watching; {} numbers that can't be, such as more than {} viewers.{} Nothing is lowered for it: look at the pods' metrics and at the class's `attendance`.",
+        "{pods} told lately who is watching; {} numbers that can't be, such as more than {} viewers.{} Nothing is lowered for it: look at the pods' metrics and at the class's `attendance`.",
         tell(n, noun),
         grouped(beyond_belief(view.memory, view.capacity)),
         last_known(view)

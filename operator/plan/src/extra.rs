@@ -65,6 +65,9 @@ pub(crate) fn unneeded<'a>(view: &View<'a>) -> Vec<&'a Pod> {
     let all_ready = view.ready_pods() == view.planned.total();
     let keep = if all_ready { 0 } else { most(view) as usize };
     let extras = view.fleet.occupants().filter(|p| extra(view, p) && !p.was_ready);
+    // Where the fleet follows the audience, what is on its way comes: the audience may rise again before it is there.
+    let comes = |p: &&Pod| view.size.loose && p.trouble.is_none() && !late(view, p);
+    let extras = extras.filter(|p| !comes(p));
     let mut out: Vec<&Pod> = extras.skip(keep).collect();
     // A mid that a lower tier has no use for stays while any pod names it.
     let named = |mid: &Pod| {

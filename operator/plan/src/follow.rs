@@ -150,7 +150,7 @@ pub(crate) fn size(facts: &Facts<'_>, memory: &mut Memory, state: &mut State) ->
     state.needed = match (follows, known) {
         (false, _) => None,
         (true, true) => Some(relays),
-        (true, false) => state.needed,
+        (true, false) => state.needed.map(|last| last.max(relays)),
     };
     memory.most_relays = level;
     let mids = capacity.with_relays(level_now, &memory.shape).mid;

@@ -499,6 +499,7 @@ impl World {
     pub fn restart(&mut self) {
         self.recent = Recent::default();
         self.began = None;
+        self.signals.clear();
     }
 
     pub fn phase(&self) -> Option<Phase> {
