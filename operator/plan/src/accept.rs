@@ -46,9 +46,7 @@ pub fn next_run(run: u32, spec: &Spec, schedule: &Schedule, shape: Shape, now: T
 
 /// Takes today's spec into a run that is under way, at `now`.
 ///
-/// Before the event is on air its tier may fall; the shape of the fleet never does, and on air, where nobody
-/// can say who is watching, neither does the tier. What would restart media (`panelists`) waits
-/// for the next run. An edit that the pinned class can't serve changes nothing and is returned with its
+/// Its tier may fall; the shape of the fleet never does. What would restart media (`panelists`) waits for the next run. An edit that the pinned class can't serve changes nothing and is returned with its
 /// reason.
 pub(crate) fn edit(
     memory: &Memory,
@@ -60,14 +58,9 @@ pub(crate) fn edit(
 ) -> (Memory, Option<Unservable>) {
     let current = &memory.accepted.spec;
     let on_air = memory.live_since.is_some();
-    let tier = if on_air {
-        current.tier.max(spec.tier)
-    } else {
-        spec.tier
-    };
     let wanted = Spec {
-        tier,
-        max_tier: current.max_tier.max(spec.max_tier).max(tier),
+        tier: spec.tier,
+        max_tier: current.max_tier.max(spec.max_tier).max(spec.tier),
         start: start(memory, spec, class),
         duration: spec.duration,
         panelists: current.panelists,
@@ -109,6 +102,10 @@ pub(crate) fn edit(
     let now_wanted = capacity.counts(wanted.tier, &edited.shape);
     if !on_air && Role::ALL.iter().any(|r| now_wanted.of(*r) > before.of(*r)) {
         edited.ready_at = None;
+    }
+    if wanted.tier < current.tier {
+        // Growth counts from the size that a person has chosen.
+        edited.most_relays = 0;
     }
     edited.accepted.spec = wanted;
     (edited, None)

@@ -55,6 +55,10 @@ fn echo(view: &View<'_>, cause: Reason, gone_since: Timestamp, end: Timestamp) -
 const fn observed(cause: Reason) -> bool {
     matches!(
         cause,
-        Reason::Unschedulable | Reason::ImagePull | Reason::RampBehind | Reason::PodsLost
+        Reason::Unschedulable
+            | Reason::ImagePull
+            | Reason::RampBehind
+            | Reason::PodsLost
+            | Reason::AboveCeiling
     )
 }

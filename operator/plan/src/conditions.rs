@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::counted::{attended, counting};
 use crate::extra::{ceiling, floor};
 use crate::input::{Memory, SetbackKind};
 use crate::lost::silent;
@@ -19,7 +20,12 @@ use crate::view::View;
 /// How long a refusal stands before it says that a person is needed.
 const STALLED_AFTER: SignedDuration = SignedDuration::from_secs(60);
 
-fn condition(kind: ConditionType, truth: Truth, reason: Reason, message: impl Into<String>) -> Condition {
+pub(crate) fn condition(
+    kind: ConditionType,
+    truth: Truth,
+    reason: Reason,
+    message: impl Into<String>,
+) -> Condition {
     Condition {
         kind,
         truth,
@@ -157,7 +163,7 @@ pub(crate) fn running(
     refused
         .into_iter()
         .chain(judged)
-        .chain([capacity_ready(view), at_risk(risk), pending(view)])
+        .chain([capacity_ready(view), at_risk(risk), counting(view), pending(view)])
         .collect()
 }
 
@@ -209,7 +215,10 @@ pub(crate) fn draining(view: &View<'_>, left: u32, next: Option<Timestamp>) -> V
             "Capacity is being given back, because the start was moved far away."
         },
     );
-    ready.into_iter().chain([released, nothing_missing()]).collect()
+    ready
+        .into_iter()
+        .chain([released, nothing_missing(), counting(view)])
+        .collect()
 }
 
 fn refuse(view: &View<'_>, reason: Reason, message: &str) -> Vec<Condition> {
@@ -242,12 +251,17 @@ fn ready(view: &View<'_>, unfed: u32, risk: Option<&Risk>) -> Condition {
         Phase::Armed => (Reason::Armed, armed(view)),
         Phase::Live => (
             Reason::Live,
-            format!("{pods}. The event is planned to end at {}.", clock(schedule.end)),
+            format!(
+                "{pods}.{} The event is planned to end at {}.",
+                attended(view),
+                clock(schedule.end)
+            ),
         ),
         Phase::Overrun => (
             Reason::Overrun,
             format!(
-                "{pods}. The planned end at {} has passed; capacity stays until {} at the latest.",
+                "{pods}.{} The planned end at {} has passed; capacity stays until {} at the latest.",
+                attended(view),
                 clock(schedule.end),
                 clock(schedule.release)
             ),
@@ -336,6 +350,10 @@ fn armed(view: &View<'_>) -> String {
     let missing = view.planned.total().saturating_sub(view.ready_pods());
     match missing {
         0 => format!("Every seat is Ready{since} and held for the start at {start}."),
+        _ if view.complete() && view.size.grown > view.waves.target().relay => format!(
+            "Every seat is Ready and held for the start at {start}. {}; the others are for more people than were booked.",
+            view.pods_are_ready()
+        ),
         _ if view.complete() => format!(
             "Every seat is Ready and held for the start at {start}. {}; the others are spares.",
             view.pods_are_ready()
@@ -385,7 +403,6 @@ fn capacity_ready(view: &View<'_>) -> Condition {
 fn pending(view: &View<'_>) -> Condition {
     let (asked, has) = (&view.input.spec, &view.memory.accepted.spec);
     let edits = [
-        ("`tier`", asked.tier < has.tier),
         ("`maxTier`", asked.max_tier < has.max_tier),
         ("`panelists`", asked.panelists != has.panelists),
         (

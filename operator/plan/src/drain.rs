@@ -1,12 +1,16 @@
 //! Giving capacity back: leaves before parents, nobody before the drain deadline.
 
+use std::cmp::Reverse;
+
 use jiff::{SignedDuration, Timestamp};
 
-use crate::input::{Cordon, Memory, Pod};
+use crate::empty::{empty, looked_at, watching};
+use crate::input::{Class, Cordon, Input, Memory, Pod};
 use crate::output::{Drain, Removal};
 use crate::slot::Role;
 use crate::time::after;
 use crate::tree::Parent;
+use crate::view::active_sfu;
 
 /// A pod that should have been gone for this long sits on a lost node and holds nothing up.
 const STUCK_TERMINATING: SignedDuration = SignedDuration::from_mins(5);
@@ -25,20 +29,22 @@ pub(crate) struct Draining {
     pub(crate) left: u32,
 }
 
-/// Cordons every pod with viewers at once, deletes each when its drain deadline has passed, then mids
+/// Cordons every pod with viewers at once, deletes each when it is empty or its drain deadline has passed, then mids
 /// that nobody names, and the SFUs last with the active one at the very end.
-///
-/// Attendance is not known here, so a relay counts as empty only once it has ended.
-pub(crate) fn drain(
-    pods: &[Pod],
-    memory: &Memory,
-    active_sfu: u32,
-    timeout: SignedDuration,
-    now: Timestamp,
-) -> Draining {
+pub(crate) fn drain(input: &Input, class: &Class, memory: &Memory) -> Draining {
     let room = memory.shape.room;
-    let deadline = |started| after(memory.drain_counts_from(started), timeout);
-    let here: Vec<&Pod> = pods.iter().filter(|p| !stuck(p, now)).collect();
+    let now = input.now;
+    let active_sfu = active_sfu(input);
+    // What was taken out of its entry point before was not to go at a deadline.
+    let counts_from = |pod: &Pod, started: Timestamp| match (pod.cordoned_for, memory.draining_since) {
+        (Cordon::Shrink | Cordon::Health, Some(since)) => started.max(since),
+        (Cordon::Drain, _) | (_, None) => started,
+    };
+    let deadline = |pod: &Pod, started| {
+        let from = memory.drain_counts_from(counts_from(pod, started));
+        after(from, class.live.drain_timeout)
+    };
+    let here: Vec<&Pod> = input.pods.iter().filter(|p| !stuck(p, now)).collect();
     let going = here.iter().filter_map(|p| p.terminating);
     let mut out = Draining {
         left: here.len() as u32,
@@ -51,7 +57,8 @@ pub(crate) fn drain(
         .copied()
         .filter(|p| p.slot.role == Role::Relay || (room && p.slot.role == Role::Sfu))
         .collect();
-    leaves.sort_by_key(|p| std::cmp::Reverse(p.slot));
+    let viewers = |pod: &Pod| watching(input, class, pod).unwrap_or(u64::MAX);
+    leaves.sort_by_cached_key(|p| (viewers(p), Reverse(p.slot)));
     for pod in leaves.iter().filter(|p| p.terminating.is_none()) {
         match pod.drain_started {
             _ if pod.ended => out.delete.push(removal(pod)),
@@ -61,10 +68,13 @@ pub(crate) fn drain(
                 started: now,
                 why: Cordon::Drain,
             }),
-            Some(started) if deadline(started) <= now => out.delete.push(removal(pod)),
+            Some(started) if deadline(pod, started) <= now || empty(input, class, pod) => {
+                out.delete.push(removal(pod));
+            }
             Some(started) => {
-                let deadline = deadline(started);
-                out.next = Some(out.next.map_or(deadline, |n| n.min(deadline)));
+                let asked = looked_at(input, pod);
+                let deadlines = asked.into_iter().chain([deadline(pod, started)]);
+                out.next = deadlines.chain(out.next).min();
             }
         }
     }

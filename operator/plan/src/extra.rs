@@ -33,15 +33,6 @@ pub(crate) fn ceiling(input: &Input, class: &Class, memory: &Memory, target: Cou
     most.saturating_sub(others).min(addresses)
 }
 
-/// `target` with the relays that the override in force asks for.
-pub(crate) fn raised(target: Counts, floor: Option<&Floor>, ceiling: u32) -> Counts {
-    let asked = floor.map_or(0, |floor| floor.relays.min(ceiling));
-    Counts {
-        relay: target.relay.max(asked),
-        ..target
-    }
-}
-
 /// When a pod that is not Ready is late enough for a substitute: it has had the time that a machine, its
 /// image and a minute take. One without a machine is not late, and one that waited long for a machine has
 /// only begun.
@@ -63,7 +54,7 @@ pub(crate) fn spare_slots(view: &View<'_>) -> Vec<Slot> {
     let room = ceiling(view.input, view.class, view.memory, view.planned).saturating_sub(planned);
     let here = view.fleet.count(Role::Relay, |p| extra(view, p));
     let wanted = late.min(most(view)).min(room).saturating_sub(here);
-    (planned..)
+    (view.size.end()..)
         .map(|index| Slot::new(Role::Relay, index))
         .filter(|slot| view.fleet.occupant(*slot).is_none())
         .take(wanted as usize)
@@ -76,6 +67,9 @@ pub(crate) fn unneeded<'a>(view: &View<'a>) -> Vec<&'a Pod> {
         view.ready_pods() == view.planned.total() && !view.fleet.occupants().any(|p| unwell(view, p));
     let keep = if all_ready { 0 } else { most(view) as usize };
     let extras = view.fleet.occupants().filter(|p| extra(view, p) && !p.was_ready);
+    // Where the fleet follows the audience, what is on its way comes: the audience may rise again before it is there.
+    let comes = |p: &&Pod| view.size.loose && p.trouble.is_none() && !late(view, p);
+    let extras = extras.filter(|p| !comes(p));
     let mut out: Vec<&Pod> = extras.skip(keep).collect();
     // A mid that a lower tier has no use for stays while any pod names it.
     let named = |mid: &Pod| {
@@ -132,7 +126,7 @@ fn unwell(view: &View<'_>, pod: &Pod) -> bool {
 
 /// A relay beyond the planned slots.
 fn extra(view: &View<'_>, pod: &Pod) -> bool {
-    pod.slot.role == Role::Relay && pod.slot.index >= view.planned.relay
+    pod.slot.role == Role::Relay && !view.size.holds(pod.slot)
 }
 
 /// Substitutes there may be.

@@ -1,5 +1,6 @@
 //! The numbers of a run: pods by role, relays by address, and what stands beside them.
 
+use crate::admission::{admission, attended, joins, taking};
 use crate::entry::{budgets, entries};
 use crate::output::{Address, Entry, EntryKind, Fixtures, Pool, Status};
 use crate::seats::Fleet;
@@ -19,7 +20,7 @@ fn addressed(view: &View<'_>) -> Counts {
     });
     let there = mids.max().map_or(0, |index| index + 1);
     Counts {
-        mid: target.mid.max(there),
+        mid: target.mid.max(view.planned.mid).max(there),
         ..target
     }
 }
@@ -44,10 +45,12 @@ pub(crate) fn status(view: &View<'_>, desired: Counts, seats_desired: u32) -> St
     let status = Status {
         phase: Some(view.phase),
         run: view.memory.run,
-        tier: Some(view.memory.accepted.spec.tier),
+        tier: Some(view.size.tier),
         pools: pools(view.fleet, desired),
         seats_desired: Some(seats_desired),
         seats_ready: Some(view.seats()),
+        attendance: attended(view),
+        admission: Some(admission(view)),
         addresses: addresses(view, &entries),
         ..Status::silent()
     };
@@ -67,14 +70,10 @@ fn pools(fleet: &Fleet<'_>, desired: Counts) -> Vec<Pool> {
         .collect()
 }
 
-/// Relays that take viewers, per address; origin and mids are addresses of ours, not of people.
+/// Pods that take viewers, per address; origin and mids are addresses of ours, not of people.
 fn addresses(view: &View<'_>, entries: &[Entry]) -> Vec<Address> {
     let memory = view.memory;
-    let slots = view.fleet.occupants().filter(|p| p.slot.role == Role::Relay);
-    let relays: Vec<u32> = slots
-        .filter(|p| p.ready && p.accepting)
-        .map(|p| p.slot.index)
-        .collect();
+    let relays: Vec<u32> = taking(view).map(|slot| slot.index).collect();
     let highest = relays.iter().max().map_or(0, |i| i + 1);
     let shards = memory.shape.shards.of_slots(highest, view.capacity.zones());
     let behind = |shard| relays.iter().filter(|i| shards[**i as usize] == shard).count() as u32;
@@ -84,7 +83,7 @@ fn addresses(view: &View<'_>, entries: &[Entry]) -> Vec<Address> {
             EntryKind::Viewers(shard) => Some(Address {
                 kind: entry.kind,
                 relays: behind(shard),
-                joins_per_second: None,
+                joins_per_second: Some(joins(view, behind(shard))),
             }),
             EntryKind::Ingest | EntryKind::Sfu(_) => Some(Address {
                 kind: entry.kind,

@@ -1,10 +1,10 @@
 //! Which pods to create.
 
+use jiff::Timestamp;
+
 use crate::extra::spare_slots;
 use crate::output::NewPod;
-use crate::seats::Fleet;
 use crate::slot::{Role, Slot, incarnation};
-use crate::tier::Counts;
 use crate::tree::{Parent, Tree};
 use crate::view::View;
 
@@ -31,7 +31,7 @@ pub(crate) fn create(view: &View<'_>) -> Creation {
     } = *view;
     let target = view.planned;
     let spare = spare_slots(view);
-    let slots = spare.last().map_or(target.relay, |slot| slot.index + 1);
+    let slots = spare.last().map_or(view.size.end(), |slot| slot.index + 1);
     let shards = memory.shape.shards.of_slots(slots, view.capacity.zones());
     let mut tree = Tree::new(
         view.capacity,
@@ -41,8 +41,7 @@ pub(crate) fn create(view: &View<'_>) -> Creation {
         view.fleet.occupants(),
     );
     let refused = input.recent.setbacks.iter().any(|s| s.retry_at > input.now);
-    let (due, later): (Vec<Slot>, Vec<Slot>) =
-        missing(view.fleet, target).partition(|slot| view.waves.due(*slot) <= input.now);
+    let (due, later): (Vec<Slot>, Vec<Slot>) = missing(view).partition(|slot| due(view, *slot) <= input.now);
     let mut creation = Creation::default();
     for (slot, now) in due
         .into_iter()
@@ -50,12 +49,18 @@ pub(crate) fn create(view: &View<'_>) -> Creation {
         .chain(later.into_iter().map(|s| (s, false)))
         .chain(spare.into_iter().map(|s| (s, !refused)))
     {
-        let Some((parent, fallbacks)) = tree.place(slot) else {
+        let growth = grown(view, slot);
+        let place = if growth {
+            tree.place_under_ready(slot)
+        } else {
+            tree.place(slot).map(|place| (place, true))
+        };
+        let Some(((parent, fallbacks), fed)) = place else {
             creation.unfed += 1;
             continue;
         };
         creation.coming.push((slot, parent));
-        let Some(name) = name(view, slot).filter(|_| now) else {
+        let Some(name) = name(view, slot).filter(|_| now && fed) else {
             continue;
         };
         creation.replaced += u32::from(predecessors(view, slot).next().is_some());
@@ -76,9 +81,27 @@ pub(crate) fn create(view: &View<'_>) -> Creation {
     creation
 }
 
-/// Slots of `target` without a live pod, in order of creation.
-fn missing(fleet: &Fleet<'_>, target: Counts) -> impl Iterator<Item = Slot> {
-    target.slots().filter(|slot| fleet.occupant(*slot).is_none())
+/// Slots to fill that have no live pod, in order of creation.
+fn missing(view: &View<'_>) -> impl Iterator<Item = Slot> {
+    view.size
+        .slots()
+        .filter(|slot| view.fleet.occupant(*slot).is_none())
+}
+
+/// The slot is there because of the audience, beyond what was booked.
+fn grown(view: &View<'_>, slot: Slot) -> bool {
+    let booked = view.waves.target();
+    let ordered = slot.role == Role::Relay && slot.index >= view.size.grown.max(booked.relay);
+    slot.index >= booked.of(slot.role) && (view.size.loose || !ordered)
+}
+
+/// When a slot may be filled. Growth waits for no wave.
+fn due(view: &View<'_>, slot: Slot) -> Timestamp {
+    if grown(view, slot) {
+        Timestamp::MIN
+    } else {
+        view.waves.due(slot)
+    }
 }
 
 /// `<webinar>-<slot>-<incarnation>`, after the last pod that was in the slot.

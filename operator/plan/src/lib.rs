@@ -8,14 +8,18 @@
 #![deny(missing_docs)]
 
 mod accept;
+mod admission;
 mod alarm;
 mod audience;
 mod conditions;
+mod counted;
 mod drain;
+mod empty;
 mod entry;
 mod extra;
 mod figures;
 mod fleet;
+mod follow;
 mod input;
 mod lost;
 mod media;
@@ -30,6 +34,7 @@ mod run;
 mod seats;
 mod shard;
 mod share;
+mod shrink;
 mod signal;
 mod slot;
 mod suspend;

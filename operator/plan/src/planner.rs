@@ -15,7 +15,6 @@ use crate::suspend::{held_back, idle, unopened};
 use crate::tier::{Capacity, Shape, Unservable};
 use crate::time::after;
 use crate::timeline::Schedule;
-use crate::view::active_sfu;
 use crate::warning::strangers;
 
 /// Runs whose memory is kept.
@@ -217,15 +216,7 @@ pub(crate) fn finished(input: &Input, class: Option<&Class>, memory: &Memory) ->
         conditions: conditions::finished(memory),
         ..Status::silent()
     };
-    let left = class.map(|class| {
-        drain(
-            &input.pods,
-            memory,
-            active_sfu(input),
-            class.live.drain_timeout,
-            input.now,
-        )
-    });
+    let left = class.map(|class| drain(input, class, memory));
     let left = left.unwrap_or_default();
     let plan = Plan {
         memory: Some(memory.clone()),

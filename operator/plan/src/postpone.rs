@@ -24,16 +24,16 @@ pub(crate) fn note(memory: &mut Memory, schedule: &Schedule, now: Timestamp) {
     }
 }
 
-/// When a fleet whose start is far away is given back: while someone may be watching, at most after the
-/// overrun.
-pub(crate) fn released_at(memory: &Memory, class: &Class, attendance: Attendance) -> Option<Timestamp> {
+/// When a fleet whose start is far away is given back: when those who watch have gone, at most after the overrun.
+pub(crate) fn released_at(memory: &Memory, class: &Class, attendance: &Attendance) -> Option<Timestamp> {
     let overrun = memory.accepted.spec.overrun.unwrap_or(class.live.overrun);
-    let kept = if attendance.may_be_watched() {
-        overrun
-    } else {
-        SignedDuration::ZERO
-    };
-    Some(after(memory.postponed_at?, kept))
+    let since = memory.postponed_at?;
+    let latest = after(since, overrun);
+    Some(
+        attendance
+            .gone_at()
+            .map_or(latest, |gone| gone.max(since).min(latest)),
+    )
 }
 
 /// While capacity is given back, the event was extended beyond `now`, or its start has come near again.

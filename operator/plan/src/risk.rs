@@ -2,12 +2,13 @@
 
 use jiff::Timestamp;
 
+use crate::admission::lost_relays;
 use crate::fleet::Creation;
 use crate::input::{Pod, PodTrouble, SetbackKind};
 use crate::lost::silent;
 use crate::reason::Reason;
 use crate::slot::Role;
-use crate::time::{after, counted, grouped, is_are};
+use crate::time::{after, counted, grouped, is_are, people};
 use crate::view::{PATIENCE, View};
 
 /// Seats that will be missing at the start, or are missing on air.
@@ -37,7 +38,7 @@ pub(crate) fn risk(view: &View<'_>, creation: &Creation) -> Option<Risk> {
     };
     let missing = wanted.saturating_sub(there);
     if missing == 0 {
-        return None;
+        return above_ceiling(view);
     }
     let verb = if view.phase.on_air() {
         "are missing".to_owned()
@@ -52,6 +53,37 @@ pub(crate) fn risk(view: &View<'_>, creation: &Creation) -> Option<Risk> {
             view.pods_are_ready(),
             grouped(missing),
             grouped(wanted)
+        ),
+    })
+}
+
+/// More people come than the event may grow for.
+fn above_ceiling(view: &View<'_>) -> Option<Risk> {
+    let viewers = view.attendance.viewers?;
+    let (seats, max) = (view.seats(), view.memory.accepted.spec.max_tier);
+    let nearly_all = u64::from(viewers) * 100 > u64::from(max.attendees()) * 95;
+    let used_up = view.size.capped && viewers >= seats;
+    if !nearly_all && !used_up {
+        return None;
+    }
+    let next = if view.memory.shape.room {
+        "A room can't grow: use a larger tier for the next run.".to_owned()
+    } else if seats < max.attendees() {
+        "The class has no more pods for this event: raise `maxPods` or `maxTotalPods` of the class."
+            .to_owned()
+    } else {
+        format!(
+            "Raise `maxTier`, or let nobody in beyond {} people.",
+            grouped(seats)
+        )
+    };
+    Some(Risk {
+        cause: Reason::AboveCeiling,
+        message: format!(
+            "{} {} watching, and there are {} seats with a `maxTier` of {max}. {next}",
+            people(viewers),
+            is_are(viewers),
+            grouped(seats)
         ),
     })
 }
@@ -145,7 +177,7 @@ fn in_trouble(view: &View<'_>, reason: Reason) -> Option<Cause> {
     let pods: Vec<(&Pod, &PodTrouble)> = view
         .fleet
         .occupants()
-        .filter(|p| p.slot.index < view.planned.of(p.slot.role))
+        .filter(|p| view.size.holds(p.slot))
         .filter_map(|p| Some((p, trouble(view, p)?)))
         .filter(|(_, t)| t.reason == reason)
         .collect();
@@ -189,7 +221,7 @@ fn lost(view: &View<'_>) -> Option<Cause> {
     let accepted = &view.memory.accepted;
     let complete_at = view.memory.ready_at?;
     let down = |limit: u32, role: Role| {
-        let target = view.planned.of(role).min(limit);
+        let target = view.waves.target().of(role).min(limit);
         target.saturating_sub(view.fleet.count(role, |p| p.ready && p.slot.index < target))
     };
     let of = |role| {
@@ -200,7 +232,11 @@ fn lost(view: &View<'_>) -> Option<Cause> {
         };
         down(all, role)
     };
-    let n = Role::ALL.into_iter().map(of).sum::<u32>();
+    let n = if view.size.loose {
+        of(Role::Sfu) + of(Role::Mid) + lost_relays(view)
+    } else {
+        Role::ALL.into_iter().map(of).sum::<u32>()
+    };
     (n > 0).then(|| Cause {
         reason: Reason::PodsLost,
         why: format!(

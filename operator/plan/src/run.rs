@@ -4,13 +4,14 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::accept::edit;
 use crate::alarm::heard;
-use crate::audience::Attendance;
+use crate::audience::{Attendance, State, look};
 use crate::conditions;
 use crate::drain::{drain, removal};
-use crate::extra::{ceiling, floor, raised, unneeded};
+use crate::extra::{floor, unneeded};
 use crate::figures::{fixtures, status};
 use crate::fleet::{Creation, create};
-use crate::input::{Class, Input, Memory, Watch};
+use crate::follow::{Facts, size};
+use crate::input::{Class, Cordon, Input, Memory, Watch};
 use crate::lost::{disown, given_up};
 use crate::media;
 use crate::output::{Named, Plan, Status};
@@ -21,11 +22,12 @@ use crate::ramp::Waves;
 use crate::risk::risk;
 use crate::seats::Fleet;
 use crate::share::held_up;
+use crate::shrink::shrink;
 use crate::suspend::{note_suspension, suspended};
 use crate::tier::{Capacity, Counts};
 use crate::time::after;
 use crate::timeline::Schedule;
-use crate::view::{View, active_sfu, complete};
+use crate::view::{View, complete};
 use crate::wake::{LOOK_AGAIN, wake};
 use crate::warning::warning;
 
@@ -38,14 +40,23 @@ pub(crate) fn under_way(input: &Input, class: &Class, opened: Memory) -> Plan {
     let waves = waves(class, &schedule, &memory, target);
     let takes_back = memory.draining_since.is_none() && !input.orders.suspend;
     let fleet = Fleet::new(&input.pods, memory.run, takes_back);
-    let ready = complete(input, &memory, &capacity, &fleet, target);
+    let booked = memory.accepted.spec.tier.attendees();
+    let ready = complete(input, &memory, &capacity, &fleet, target, booked);
     let suspend = input.orders.suspend;
     note_suspension(&mut memory, suspend, input.now);
-    let attendance = Attendance::Unknown;
-    let phase = advance(&mut memory, &schedule, input, class, ready, attendance);
-    let ceiling = ceiling(input, class, &memory, target);
-    let asked = floor(&input.orders, input.now).filter(|_| phase.holds_capacity());
-    let planned = raised(target, asked, ceiling);
+    let (attendance, mut state) = look(input, class, &memory, &capacity);
+    let phase = advance(&mut memory, &schedule, input, class, ready, &attendance);
+    note_peak(&mut memory, input, phase, &attendance);
+    let facts = Facts {
+        input,
+        class,
+        capacity: &capacity,
+        fleet: &fleet,
+        schedule: &schedule,
+        phase,
+        attendance: &attendance,
+    };
+    let size = size(&facts, &mut memory, &mut state);
     let view = View {
         input,
         phase,
@@ -54,26 +65,29 @@ pub(crate) fn under_way(input: &Input, class: &Class, opened: Memory) -> Plan {
         capacity: &capacity,
         fleet: &fleet,
         waves: &waves,
-        planned,
+        planned: size.planned(),
+        size: &size,
         schedule: &schedule,
-        attendance,
+        attendance: &attendance,
     };
-    let plan = if phase == Phase::Draining {
+    let mut plan = if phase == Phase::Draining {
         draining(&view)
     } else {
-        holding(&view, refusal.as_deref())
+        holding(&view, refusal.as_deref(), &mut state)
     };
+    plan.watch.audience = state;
     if suspend { suspended(&view, plan) } else { plan }
 }
 
 /// Fills what is due and keeps what there is.
-fn holding(view: &View<'_>, refusal: Option<&str>) -> Plan {
+fn holding(view: &View<'_>, refusal: Option<&str>, state: &mut State) -> Plan {
     let media = media::judge(view);
+    let shrink = shrink(view, state);
     let creation = create(view);
     let (risk, alarm) = heard(view, risk(view, &creation));
     let mut conditions = conditions::running(view, creation.unfed, risk, refusal);
     conditions.push(media.condition.clone());
-    let status = status(view, view.planned, view.wanted());
+    let status = status(view, view.size.wanted, view.wanted());
     let notices = warning(view)
         .into_iter()
         .chain(media.notices.iter().cloned())
@@ -82,18 +96,17 @@ fn holding(view: &View<'_>, refusal: Option<&str>) -> Plan {
     let unready_twins = view.fleet.surplus.iter().filter(|p| !p.was_ready);
     let delete = view.fleet.ended.iter().chain(unready_twins).copied();
     let delete = delete.chain(unneeded(view)).chain(given_up(view));
+    let delete = delete.chain(shrink.delete);
     let delete = delete.map(removal).chain(media.delete.iter().cloned()).collect();
     // What a drain took out of its entry point is taken back in when the event goes on.
-    let drained = view
-        .fleet
-        .occupants()
-        .filter(|p| p.drain_started.is_some() && !media::kept_out(view, p));
-    let uncordon = drained.map(|p| Named {
+    let drained = view.fleet.occupants().filter(|p| p.drain_started.is_some());
+    let drained = drained.filter(|p| p.cordoned_for == Cordon::Drain);
+    let uncordon = drained.chain(shrink.take_back).map(|p| Named {
         name: p.name.clone(),
         uid: p.uid.clone(),
     });
     let uncordon = uncordon.chain(media.uncordon.iter().cloned()).collect();
-    let next_wake = Some(wake(view, &creation, alarm.as_ref()).min(media.wake()));
+    let next_wake = Some(wake(view, &creation, alarm.as_ref(), shrink.next).min(media.wake()));
     let Creation { pods, replaced, .. } = creation;
     Plan {
         fixtures: Some(media.lead(fixtures(view))),
@@ -101,7 +114,7 @@ fn holding(view: &View<'_>, refusal: Option<&str>) -> Plan {
         forget: forgettable(view.input),
         create: pods,
         slow_start: mass_loss(replaced, view.planned),
-        cordon: media.cordon,
+        cordon: media.cordon.into_iter().chain(shrink.cordon).collect(),
         disown: disown(view),
         uncordon,
         delete,
@@ -124,17 +137,12 @@ fn holding(view: &View<'_>, refusal: Option<&str>) -> Plan {
 fn draining(view: &View<'_>) -> Plan {
     let (input, now) = (view.input, view.input.now);
     let next_start = next_start(&input.spec, view.memory, now);
-    let out = drain(
-        &input.pods,
-        view.memory,
-        active_sfu(input),
-        view.class.live.drain_timeout,
-        now,
-    );
+    let out = drain(input, view.class, view.memory);
     // A suspended run isn't closed: that would take its addresses away.
     if out.left == 0 && !input.orders.suspend {
         let memory = Memory {
             finished_at: Some(now),
+            peak: view.memory.peak.max(view.attendance.most),
             ..view.memory.clone()
         };
         // A start that has waited for this is planned right afterwards.
@@ -153,6 +161,7 @@ fn draining(view: &View<'_>) -> Plan {
         .into_iter()
         .chain(missed)
         .chain(floor(&input.orders, now).map(|floor| floor.until))
+        .chain(view.attendance.next)
         .fold(after(now, LOOK_AGAIN), Timestamp::min);
     Plan {
         memory: Some(view.memory.clone()),
@@ -206,7 +215,7 @@ fn advance(
     input: &Input,
     class: &Class,
     complete: bool,
-    attendance: Attendance,
+    attendance: &Attendance,
 ) -> Phase {
     let now = input.now;
     if complete && memory.draining_since.is_none() {
@@ -219,6 +228,7 @@ fn advance(
         postpone::note(memory, schedule, now);
     }
     let release = match memory.live_since {
+        Some(_) if attendance.over(schedule.end, now) => Some(schedule.end),
         Some(_) => Some(schedule.release),
         None => released_at(memory, class, attendance),
     };
@@ -235,6 +245,21 @@ fn advance(
         Phase::Armed
     } else {
         Phase::Ramping
+    }
+}
+
+/// Takes note of the most viewers there were: when there were many more than noted, and with each phase.
+fn note_peak(memory: &mut Memory, input: &Input, phase: Phase, attendance: &Attendance) {
+    let Some(most) = attendance
+        .most
+        .filter(|most| memory.peak.is_none_or(|peak| peak < *most))
+    else {
+        return;
+    };
+    let step = (memory.accepted.spec.tier.attendees() / 10).max(1);
+    let many_more = most >= memory.peak.unwrap_or(0).saturating_add(step);
+    if many_more || input.webinar.phase_told != Some(phase) {
+        memory.peak = Some(most);
     }
 }
 

@@ -91,7 +91,8 @@ impl<'a> Fleet<'a> {
     }
 
     fn takes_viewers(&self, pod: &Pod) -> bool {
-        pod.accepting || (self.takes_back && pod.drain_started.is_some() && pod.cordoned_for == Cordon::Drain)
+        let taken_back = || pod.drain_started.is_some() && pod.cordoned_for == Cordon::Drain;
+        pod.accepting || (self.takes_back && taken_back())
     }
 
     /// Slots whose pods are up as `is_up` judges it, without relays that were taken out of their entry point.
@@ -105,19 +106,23 @@ impl<'a> Fleet<'a> {
 
 /// Seats that the slots in `up` give while SFU `active` is on stage.
 pub(crate) fn seats(up: &Up, active: u32, memory: &Memory, capacity: &Capacity) -> u32 {
+    if memory.shape.room {
+        let there = up.contains_key(&Slot::new(Role::Sfu, active));
+        return if there { Tier::Room.attendees() } else { 0 };
+    }
+    capacity.seats(carried(up, active), memory.accepted.spec.max_tier)
+}
+
+/// Relays in `up` whose whole path to the stage is up while SFU `active` is on it.
+pub(crate) fn carried(up: &Up, active: u32) -> u32 {
     if !up.contains_key(&Slot::new(Role::Sfu, active)) {
         return 0;
-    }
-    if memory.shape.room {
-        return Tier::Room.attendees();
     }
     let fed = |parent: &Option<Parent>| match parent {
         Some(Parent::Mid(mid)) => up.contains_key(&Slot::new(Role::Mid, *mid)),
         Some(Parent::Origin) | None => true,
     };
-    let carried = up
-        .iter()
+    up.iter()
         .filter(|(slot, parent)| slot.role == Role::Relay && fed(parent))
-        .count() as u32;
-    capacity.seats(carried, memory.accepted.spec.max_tier)
+        .count() as u32
 }

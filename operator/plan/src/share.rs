@@ -20,7 +20,14 @@ pub fn neighbour(
 ) -> Option<Neighbour> {
     if let Some(run) = last.filter(|m| m.active()) {
         let spec = &run.accepted.spec;
-        let pods = class.capacity(spec.panelists).counts(spec.tier, &run.shape);
+        let capacity = class.capacity(spec.panelists);
+        let booked = capacity.counts(spec.tier, &run.shape);
+        // What it has grown to counts as well.
+        let pods = if run.most_relays > booked.relay {
+            capacity.with_relays(run.most_relays, &run.shape)
+        } else {
+            booked
+        };
         return Some(Neighbour {
             key,
             start: run.accepted.start,

@@ -237,7 +237,11 @@ impl Capacity {
                 relay: 0,
             };
         }
-        let relay = self.relays(tier.attendees());
+        self.with_relays(self.relays(tier.attendees()), shape)
+    }
+
+    /// A fleet of `relay` relays within a run's `shape`.
+    pub(crate) fn with_relays(&self, relay: u32, shape: &Shape) -> Counts {
         let mid = if shape.mids { self.mids(relay) } else { 0 };
         Counts {
             sfu: shape.sfus,
@@ -309,7 +313,16 @@ impl Capacity {
 
     /// Seats that `carried` relays give at the planned load, at most `max_tier`'s.
     pub fn seats(&self, carried: u32, max_tier: Tier) -> u32 {
-        let load = u64::from(carried) * u64::from(self.per_relay.unwrap_or(0));
+        self.seats_at(self.per_relay.unwrap_or(0), carried, max_tier)
+    }
+
+    /// Seats that `carried` relays give in need, at most `max_tier`'s.
+    pub(crate) fn seats_in_need(&self, carried: u32, max_tier: Tier) -> u32 {
+        self.seats_at(self.hard_per_relay, carried, max_tier)
+    }
+
+    fn seats_at(&self, per_relay: u32, carried: u32, max_tier: Tier) -> u32 {
+        let load = u64::from(carried) * u64::from(per_relay);
         clamp(load.saturating_mul(100) / self.with_imbalance()).min(max_tier.attendees())
     }
 

@@ -65,6 +65,14 @@ pub fn counted(n: u32, noun: &str) -> String {
     format!("{} {noun}{s}", grouped(n))
 }
 
+/// `1 person`, `190,000 people`.
+pub(crate) fn people(n: u32) -> String {
+    match n {
+        1 => "1 person".to_owned(),
+        n => format!("{} people", grouped(n)),
+    }
+}
+
 /// `is` or `are`.
 pub(crate) const fn is_are(n: u32) -> &'static str {
     if n == 1 { "is" } else { "are" }

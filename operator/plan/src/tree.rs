@@ -57,6 +57,8 @@ struct Mid {
     passed: u32,
     /// It exists or was given its own place under the stage.
     placed: bool,
+    /// Its pod is Ready.
+    ready: bool,
 }
 
 /// A place in the tree: where to pull the stage from, and the mids to turn to when that is gone.
@@ -87,6 +89,7 @@ impl<'a> Tree<'a> {
                 && let Some(mid) = tree.mids.get_mut(pod.slot.index as usize)
             {
                 mid.placed = true;
+                mid.ready = pod.ready;
             }
             match pod.parent {
                 None => {}
@@ -110,7 +113,7 @@ impl<'a> Tree<'a> {
         match slot.role {
             Role::Sfu => Some((None, Vec::new())),
             Role::Relay if self.feeds_relays_directly => self.under_stage(),
-            Role::Relay => self.under_mid(slot.index),
+            Role::Relay => self.under_mid(slot.index, |_| true),
             Role::Mid => {
                 let place = self.under_stage()?;
                 if let Some(mid) = self.mids.get_mut(slot.index as usize) {
@@ -121,6 +124,21 @@ impl<'a> Tree<'a> {
         }
     }
 
+    /// A place for `slot` among the parents that are Ready while one of them has room, and whether its parent is Ready.
+    pub(crate) fn place_under_ready(&mut self, slot: Slot) -> Option<(Place, bool)> {
+        let has_room = |mid: &Mid| mid.ready && mid.children < self.mid_fan;
+        let place = if slot.role == Role::Relay && self.mids.iter().any(has_room) {
+            self.under_mid(slot.index, |mid| mid.ready)?
+        } else {
+            self.place(slot)?
+        };
+        let ready = match place.0 {
+            Some(Parent::Mid(mid)) => self.mids.get(mid as usize).is_some_and(|m| m.ready),
+            Some(Parent::Origin) | None => true,
+        };
+        Some((place, ready))
+    }
+
     fn under_stage(&mut self) -> Option<Place> {
         (self.stage < self.stage_max).then(|| {
             self.stage += 1;
@@ -128,15 +146,15 @@ impl<'a> Tree<'a> {
         })
     }
 
-    fn under_mid(&mut self, relay: u32) -> Option<Place> {
+    fn under_mid(&mut self, relay: u32, may: impl Fn(&Mid) -> bool) -> Option<Place> {
         self.pass(relay);
         let own_zone = |mid: u32| mid % self.zones == relay % self.zones;
         let home = if self.by_zone {
-            self.least_loaded(own_zone)
+            self.least_loaded(|i, mid| own_zone(i) && may(mid))
         } else {
             None
         };
-        let chosen = home.or_else(|| self.least_loaded(|_| true))?;
+        let chosen = home.or_else(|| self.least_loaded(|_, mid| may(mid)))?;
         let planned = self.mids.len() as u32;
         let mid = &mut self.mids[chosen as usize];
         let place = (Some(Parent::Mid(chosen)), fallbacks(chosen, mid.passed, planned));
@@ -156,11 +174,11 @@ impl<'a> Tree<'a> {
         }
     }
 
-    fn least_loaded(&self, wanted: impl Fn(u32) -> bool) -> Option<u32> {
+    fn least_loaded(&self, wanted: impl Fn(u32, &Mid) -> bool) -> Option<u32> {
         let below = |limit: u32| {
             (0..)
                 .zip(&self.mids)
-                .filter(|(i, mid)| wanted(*i) && mid.placed && mid.children < limit)
+                .filter(|(i, mid)| wanted(*i, mid) && mid.placed && mid.children < limit)
                 .min_by_key(|(i, mid)| (mid.passed, *i))
                 .map(|(i, _)| i)
         };

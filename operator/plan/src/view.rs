@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::audience::Attendance;
+use crate::follow::Size;
 use crate::input::{Class, Input, Memory, Pod, PodTrouble};
 use crate::phase::Phase;
 use crate::ramp::Waves;
@@ -25,10 +26,12 @@ pub(crate) struct View<'a> {
     pub(crate) capacity: &'a Capacity,
     pub(crate) fleet: &'a Fleet<'a>,
     pub(crate) waves: &'a Waves,
-    /// Slots there must be: those of the waves, and the relays of an override.
+    /// Which slots must be filled, and why so many.
+    pub(crate) size: &'a Size,
+    /// Slots that must be filled, by role.
     pub(crate) planned: Counts,
     pub(crate) schedule: &'a Schedule,
-    pub(crate) attendance: Attendance,
+    pub(crate) attendance: &'a Attendance,
 }
 
 impl View<'_> {
@@ -47,9 +50,9 @@ impl View<'_> {
         self.seats_of(&self.up())
     }
 
-    /// Seats that were booked.
+    /// Seats that there must be: those that were booked, unless the fleet follows the audience.
     pub(crate) fn wanted(&self) -> u32 {
-        self.memory.accepted.spec.tier.attendees()
+        self.size.seats
     }
 
     /// Every seat of the tier is there, with all SFUs and mids.
@@ -60,6 +63,7 @@ impl View<'_> {
             self.capacity,
             self.fleet,
             self.waves.target(),
+            self.wanted(),
         )
     }
 
@@ -67,7 +71,7 @@ impl View<'_> {
     pub(crate) fn ready_pods(&self) -> u32 {
         self.fleet
             .occupants()
-            .filter(|p| p.ready && p.slot.index < self.planned.of(p.slot.role))
+            .filter(|p| p.ready && self.size.holds(p.slot))
             .count() as u32
     }
 
@@ -129,16 +133,17 @@ pub(crate) fn active_sfu(input: &Input) -> u32 {
     input.active_sfu.unwrap_or(0)
 }
 
-/// Every seat of the accepted tier is Ready, with all SFUs and mids of `target`.
+/// `wanted` seats are Ready, with all SFUs and mids of `target`.
 pub(crate) fn complete(
     input: &Input,
     memory: &Memory,
     capacity: &Capacity,
     fleet: &Fleet<'_>,
     target: Counts,
+    wanted: u32,
 ) -> bool {
     let up = fleet.up(|p| p.ready);
-    seats(&up, active_sfu(input), memory, capacity) >= memory.accepted.spec.tier.attendees()
+    seats(&up, active_sfu(input), memory, capacity) >= wanted
         && fleet.count(Role::Sfu, |p| p.ready) >= target.sfu
         && fleet.count(Role::Mid, |p| p.ready) >= target.mid
 }

@@ -6,7 +6,7 @@ use crate::alarm;
 use crate::conditions;
 use crate::extra::{floor, late_at};
 use crate::fleet::Creation;
-use crate::input::Alarm;
+use crate::input::{Alarm, Release};
 use crate::lost;
 use crate::media::unwell_at;
 use crate::postpone::{kept_from, released_at};
@@ -18,7 +18,12 @@ use crate::warning::warned_from;
 pub(crate) const LOOK_AGAIN: SignedDuration = SignedDuration::from_mins(5);
 
 /// The earliest instant at which this plan could come out differently by itself.
-pub(crate) fn wake(view: &View<'_>, creation: &Creation, alarm: Option<&Alarm>) -> Timestamp {
+pub(crate) fn wake(
+    view: &View<'_>,
+    creation: &Creation,
+    alarm: Option<&Alarm>,
+    shrinks: Option<Timestamp>,
+) -> Timestamp {
     let now = view.input.now;
     let schedule = view.schedule;
     let unready = || view.fleet.occupants().filter(|p| !p.ready);
@@ -38,12 +43,18 @@ pub(crate) fn wake(view: &View<'_>, creation: &Creation, alarm: Option<&Alarm>) 
         SignedDuration::from_secs(1),
     );
     let too_late = view.input.orders.suspend.then_some(too_late);
+    let after_peak = view.input.orders.release == Release::AfterPeak;
     [schedule.start, schedule.end, schedule.release]
         .into_iter()
         .chain(view.waves.next_after(now))
         .chain(creation.coming.iter().map(|(slot, _)| view.waves.due(*slot)))
         .chain(floor(&view.input.orders, now).map(|floor| floor.until))
+        .chain(after_peak.then_some(view.schedule.floor_until))
         .chain(released_at(view.memory, view.class, view.attendance))
+        .chain(view.attendance.gone_at())
+        .chain(view.attendance.next)
+        .chain(view.size.next)
+        .chain(shrinks)
         .chain([kept_from(schedule), warned_from(schedule)])
         .chain(alarm.and_then(alarm::ends))
         .chain(too_late)

@@ -11,10 +11,10 @@ use std::fmt::Write as _;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use webinar_plan::{
-    ClassFinding, ConditionType, EntryKind, Floor, Neighbour, Plan, Reason, Role, Slot, Spec, Stranger, Tier,
-    Truth,
+    ClassFinding, ConditionType, EntryKind, Floor, Neighbour, Plan, Reading, Reason, Release, Role, Slot,
+    Spec, Stranger, Tier, Truth,
 };
-use world::{World, at, class, spec};
+use world::{Crowd, World, at, class, spec};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -41,6 +41,8 @@ struct ClassNumbers {
     /// CPU request of both templates.
     cpus: u64,
     wave_size: u32,
+    /// Largest number of pods of one Webinar.
+    max_pods: u32,
 }
 
 impl Default for ClassNumbers {
@@ -49,6 +51,7 @@ impl Default for ClassNumbers {
             missing: false,
             cpus: 15,
             wave_size: 300,
+            max_pods: 5000,
         }
     }
 }
@@ -77,6 +80,7 @@ fn tier(text: &str) -> Tier {
 fn world(story: &Story) -> World {
     let mut class = class(story.class.cpus);
     class.ramp.wave_size = story.class.wave_size;
+    class.sizing.max_pods = story.class.max_pods;
     let wanted = &story.webinar;
     let mut spec = Spec {
         overrun: wanted.overrun,
@@ -121,6 +125,25 @@ fn edit_class(world: &mut World, field: &str, to: &str) {
     world.class = Ok(class);
 }
 
+fn crowd(world: &mut World) -> &mut Crowd {
+    let now = world.now;
+    world.crowd.get_or_insert_with(|| Crowd::new(now))
+}
+
+fn become_many(world: &mut World, people: &str, within: &str) {
+    let now = world.now;
+    let (people, time) = (
+        people.parse().expect("a number"),
+        within.parse().expect("a duration"),
+    );
+    crowd(world).become_many(people, now, time);
+}
+
+fn between(first: &str, last: &str) -> impl Iterator<Item = Slot> {
+    let [first, last] = [first, last].map(|t| t.parse::<Slot>().expect("a slot"));
+    (first.index..=last.index).map(move |i| Slot::new(first.role, i))
+}
+
 /// Carries out one line of a story.
 fn happen(world: &mut World, line: &str, cpus: u64) {
     let words: Vec<&str> = line.split(' ').collect();
@@ -161,6 +184,27 @@ fn happen(world: &mut World, line: &str, cpus: u64) {
                 until: at(until),
             });
         }
+        ["pods", "answer", "every", time] => crowd(world).every = time.parse().expect("a duration"),
+        ["viewers", people] => become_many(world, people, "0s"),
+        ["viewers", people, "within", time] => become_many(world, people, time),
+        ["silence", "all"] => {
+            let slots: Vec<Slot> = world.pods().map(|p| p.slot).collect();
+            crowd(world).silent.extend(slots);
+        }
+        ["silence", first, "to", last] => crowd(world).silent.extend(between(first, last)),
+        ["hear", "all"] => crowd(world).silent.clear(),
+        ["lie", viewers] => {
+            let says = Reading::Value(viewers.parse().expect("a number"));
+            let slots: Vec<Slot> = world.pods().map(|p| p.slot).collect();
+            crowd(world).lies.extend(slots.into_iter().map(|s| (s, says)));
+        }
+        ["lie", "absurdly", first, "to", last] => {
+            crowd(world)
+                .lies
+                .extend(between(first, last).map(|s| (s, Reading::Absurd)));
+        }
+        ["tell", "the", "truth"] => crowd(world).lies.clear(),
+        ["edit", "release", "AfterPeak"] => world.orders.release = Release::AfterPeak,
         ["remove", "override"] => world.orders.floor = None,
         ["nodes", "have", "room", "for", "all"] => world.room = usize::MAX,
         ["nodes", "have", "room", "for", pods, "pods"] => world.room = pods.parse().expect("a number"),
@@ -269,7 +313,7 @@ impl Teller {
             );
             self.news(now, "boundaries", text);
         }
-        self.conditions(now, plan);
+        self.conditions(world, plan);
         for notice in &status.notices {
             self.line(now, &format!("event: {}: {}", notice.subject.reason, notice.text));
         }
@@ -278,7 +322,10 @@ impl Teller {
             let lead = outcome
                 .lead
                 .map_or(String::new(), |l| format!(", {} s before the start", l.as_secs()));
-            self.news(now, "outcome", format!("complete {ready}{lead}"));
+            let peak = outcome
+                .peak
+                .map_or(String::new(), |n| format!(", at most {n} people"));
+            self.news(now, "outcome", format!("complete {ready}{lead}{peak}"));
         }
         if let Some(fixtures) = &plan.fixtures {
             let services = fixtures.entries.iter().map(|e| e.kind.to_string());
@@ -309,6 +356,21 @@ impl Teller {
                 let list = ranges(slots.iter().map(Slot::to_string));
                 self.line(now, &format!("{what} {n}: {list}"));
             }
+        }
+        if let Some(tier) = status.tier.filter(|_| world.crowd.is_some()) {
+            self.news(now, "tier in effect", tier.to_string());
+        }
+        if let Some(admission) = status.admission.filter(|_| world.crowd.is_some()) {
+            let open = if admission.open { "open" } else { "closed" };
+            let seats = admission.max_attendees;
+            self.news(
+                now,
+                "admission",
+                format!(
+                    "{open} for {seats} in all, {} a second",
+                    admission.joins_per_second
+                ),
+            );
         }
         let wake = plan.next_wake.map_or("never".to_owned(), clock);
         if self.time == Some(now)
@@ -341,15 +403,25 @@ impl Teller {
         }
     }
 
-    fn conditions(&mut self, now: Timestamp, plan: &Plan) {
+    fn conditions(&mut self, world: &World, plan: &Plan) {
+        let now = world.now;
         let judged: BTreeMap<ConditionType, (Truth, Reason, String)> = plan
             .status
             .conditions
             .iter()
             .map(|c| (c.kind, (c.truth, c.reason, c.message.clone())))
             .collect();
+        // Where people are counted, a number that moves is no news.
+        let told = |verdict: &(Truth, Reason, String)| {
+            let text = if world.crowd.is_some() {
+                verdict.2.replace(|c: char| c.is_ascii_digit() || c == ',', "")
+            } else {
+                verdict.2.clone()
+            };
+            (verdict.0, verdict.1, text)
+        };
         for (kind, verdict) in &judged {
-            if self.judged.get(kind) != Some(verdict) {
+            if self.judged.get(kind).map(told) != Some(told(verdict)) {
                 let (truth, reason, message) = verdict;
                 let (kind, truth) = (kind.as_str(), truth.as_str());
                 self.line(now, &format!("{kind}={truth} {reason}: {message}"));
@@ -481,6 +553,8 @@ stories! {
     foreign_pods_with_its_labels,
     image_cannot_be_pulled_at_first,
     lengthened_before_the_start,
+    everyone_leaves_at_once,
+    lies_about_viewers,
     lowered_before_the_ramp,
     lowered_while_armed,
     lowered_while_live,
@@ -488,6 +562,7 @@ stories! {
     max_tier_before_the_ramp,
     max_tier_down_while_armed,
     max_tier_up_while_armed,
+    metrics_die_while_live,
     mid_hands_nothing_on,
     mid_lost_while_live,
     million_in_waves,
@@ -500,6 +575,7 @@ stories! {
     operator_down_through_the_end,
     operator_down_through_the_ramp,
     operator_down_through_the_start,
+    oversold,
     override_before_the_ramp,
     override_beyond_what_is_possible,
     override_edited_while_armed,
@@ -507,6 +583,7 @@ stories! {
     override_while_live,
     overrun_and_drain,
     overrun_lengthened_while_draining,
+    overrun_with_viewers,
     panelists_edited,
     pods_lost_while_armed,
     postponed_before_the_ramp,
@@ -532,8 +609,11 @@ stories! {
     refused_raise,
     relay_receives_nothing,
     relay_sends_nothing,
+    restarted_while_grown,
     room_now,
     room_presenters_stop,
+    room_with_people,
+    second_wave,
     shortened_before_the_start,
     shortened_while_live,
     slow_pods,

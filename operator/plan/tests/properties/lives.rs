@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use proptest::sample::Index;
-use webinar_plan::{Phase, Plan, Slot, Tier};
+use webinar_plan::{Phase, Plan, Slot, Tier, Watch as Watched};
 
 use crate::accident::{Accident, CREATED, START, edits, event, happen, losses, small_class, story};
 use crate::cases;
@@ -166,8 +166,8 @@ proptest! {
         // A new process begins slowly anyhow.
         prop_assert!(kept.slow_start || !restarted.slow_start);
         prop_assert_eq!(
-            Plan { create: Vec::new(), slow_start: false, ..kept },
-            Plan { create: Vec::new(), slow_start: false, ..restarted }
+            Plan { create: Vec::new(), slow_start: false, watch: Watched::default(), ..kept },
+            Plan { create: Vec::new(), slow_start: false, watch: Watched::default(), ..restarted }
         );
     }
 }

@@ -7,6 +7,7 @@
 mod world;
 
 mod accident;
+mod audience;
 mod lives;
 mod rest;
 mod sizes;

@@ -39,8 +39,7 @@ impl Watch {
         if status.phase.is_some_and(Phase::holds_capacity) {
             let desired = status.pools.iter().map(|p| p.desired).sum();
             let tier = plan.memory.as_ref().map(|m| m.accepted.spec.tier);
-            let on_air = status.phase.is_some_and(Phase::on_air);
-            let lowered = tier < self.tier && (!on_air || self.phase.is_none_or(|p| !p.on_air()));
+            let lowered = tier < self.tier;
             self.tier = tier;
             // What an override asked for is no longer asked for when it is over.
             assert!(
@@ -110,7 +109,12 @@ impl Watch {
         let (Some(memory), Ok(class)) = (&plan.memory, &world.class) else {
             return;
         };
-        let held = plan.status.phase.is_some_and(Phase::on_air);
+        // Past its end the fleet may be smaller than booked: a process that has just begun waits a minute for answers.
+        let began = world
+            .began
+            .is_some_and(|t| world.now >= t + SignedDuration::from_secs(60));
+        let held =
+            plan.status.phase == Some(Phase::Live) || (plan.status.phase == Some(Phase::Overrun) && began);
         let refused = !world.recent.setbacks.is_empty();
         // After a raise the tree may have no place for every new mid.
         let raised = memory.accepted.base != Counts::default();

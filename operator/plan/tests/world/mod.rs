@@ -4,6 +4,8 @@
 // Each test binary uses its own part of this module.
 #![allow(dead_code, unreachable_pub)]
 
+mod crowd;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
@@ -15,6 +17,7 @@ use webinar_plan::{
 
 mod stage;
 
+pub use crowd::Crowd;
 pub use stage::{Leads, Stage};
 
 /// How long the model may take to come to rest at one instant.
@@ -156,6 +159,10 @@ pub struct World {
     pub room: usize,
     /// How many pods a quota allows.
     pub quota: usize,
+    /// People who watch. Absent: no pod ever answers.
+    pub crowd: Option<Crowd>,
+    /// When this operator process first looked.
+    pub began: Option<Timestamp>,
     bodies: Vec<Body>,
     pinned: Option<Class>,
     uids: u32,
@@ -191,6 +198,8 @@ impl World {
             no_image: false,
             room: usize::MAX,
             quota: usize::MAX,
+            crowd: None,
+            began: None,
             bodies: Vec::new(),
             pinned: None,
             uids: 0,
@@ -253,6 +262,7 @@ impl World {
 
     /// Writes what the plan says, as the operator would.
     pub fn apply(&mut self, plan: &Plan) {
+        self.began.get_or_insert(self.now);
         self.remember(plan);
         self.leads.follow(plan);
         for new in &plan.create {
@@ -411,6 +421,7 @@ impl World {
     pub fn reconcile(&mut self, mut seen: impl FnMut(&Self, &Plan)) -> Plan {
         for _ in 0..MAX_ROUNDS {
             self.kubelets();
+            self.crowd_answers();
             let plan = self.plan();
             seen(self, &plan);
             let before = (
@@ -451,8 +462,10 @@ impl World {
         }
         loop {
             let plan = self.reconcile(&mut seen);
+            let answers = self.crowd.as_ref().map(|c| c.next(self.now));
+            let answers = answers.filter(|t| *t > self.now);
             let next = plan.next_wake.into_iter().chain(self.next_kubelet());
-            let next = next.chain(self.stage.next_answers()).min();
+            let next = next.chain(answers).chain(self.stage.next_answers()).min();
             match next.filter(|t| *t <= until) {
                 Some(next) => self.now = next,
                 None => {
@@ -502,6 +515,7 @@ impl World {
     /// The operator restarts and has forgotten what it had only in its head.
     pub fn restart(&mut self) {
         self.recent = Recent::default();
+        self.began = None;
         self.signals.clear();
         self.stage.forget();
     }
