@@ -8,6 +8,7 @@ mod world;
 
 mod accident;
 mod lives;
+mod media;
 mod rest;
 mod sizes;
 mod watch;
