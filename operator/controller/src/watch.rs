@@ -243,7 +243,7 @@ pub(crate) fn trim<K: Resource>(object: &mut K) {
     object.meta_mut().managed_fields = None;
 }
 
-/// Keeps of a pod what decisions are made from: metadata, node, conditions, and why it waits.
+/// Keeps of a pod what decisions are made from: metadata, node, conditions, why it waits, and where it can be asked.
 pub(crate) fn trim_pod(pod: &mut Pod) {
     trim(pod);
     pod.spec = pod.spec.take().map(|spec| PodSpec {

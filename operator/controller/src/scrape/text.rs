@@ -161,7 +161,10 @@ fn quoted(text: &[u8]) -> Result<(Cow<'_, [u8]>, &[u8]), Failure> {
 mod tests {
     use super::*;
 
-    fn read(line: &str) -> Result<(String, Vec<(String, String)>, f64), Failure> {
+    /// Name, labels and value.
+    type Read = (String, Vec<(String, String)>, f64);
+
+    fn read(line: &str) -> Result<Read, Failure> {
         let (name, rest) = name(line.as_bytes()).expect("a name");
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("text");
         series(rest).map(|s| {
@@ -170,7 +173,7 @@ mod tests {
         })
     }
 
-    fn plain(name: &str, value: f64) -> Result<(String, Vec<(String, String)>, f64), Failure> {
+    fn plain(name: &str, value: f64) -> Result<Read, Failure> {
         Ok((name.to_owned(), Vec::new(), value))
     }
 

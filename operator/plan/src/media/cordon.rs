@@ -101,8 +101,11 @@ fn ailment(health: &Health<'_>, state: &State, pod: &Pod, signal: &Signal) -> Op
 /// Of those that are unwell, the relays that can be spared.
 fn within_limits<'a>(view: &View<'a>, unwell: &BTreeMap<u32, (&'a Pod, Reason)>) -> Vec<&'a Pod> {
     let relays = view.fleet.occupants().filter(|p| p.slot.role == Role::Relay);
-    let mut up = view.up();
     let mut out = Vec::new();
+    if unwell.is_empty() {
+        return out;
+    }
+    let mut up = view.up();
     for shard in by_shard(view, relays.map(|p| (p.slot.index, p))).values() {
         let most = (shard.len() as u32 / ONE_IN).max(1);
         let already = shard.iter().filter(|p| kept_out(view, p)).count() as u32;
@@ -158,10 +161,8 @@ fn note_mute(view: &View<'_>, relays: &[(&Pod, &Signal)], state: &mut State) {
         Some((p.slot.index, (*p, *s, viewers, sent)))
     });
     for shard in by_shard(view, known).values() {
-        let full = shard.iter().filter(|r| r.2 >= VIEWERS).map(|r| r.3);
-        let full: Vec<u64> = full.collect();
-        let enough = full.len() >= PEERS;
-        let Some(usual) = median(full).filter(|_| enough) else {
+        let enough = shard.len() >= PEERS;
+        let Some(usual) = median(shard.iter().map(|r| r.3).collect()).filter(|_| enough) else {
             continue;
         };
         for (pod, signal, viewers, sent) in shard {

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::over;
 use super::stage::{Stage, signal_of};
+use super::{incident, over};
 use crate::input::{Memory, Pod};
+use crate::reason::Reason;
 use crate::signal::Signal;
 use crate::slot::{Role, Slot};
-use crate::time::{after, before};
+use crate::time::{after, before, counted, grouped};
 use crate::track::median;
 use crate::tree::Parent;
 use crate::view::{PATIENCE, View};
@@ -34,6 +35,9 @@ const MID_FROM: u32 = 50;
 
 /// Children of a mid that must be known (media.md), and pods that make a fault of many.
 const MANY: u32 = 2;
+
+/// Of the relays that answer, so many must be judged before a fault of the tree is called over, percent.
+const SEEN_FROM: u32 = 90;
 
 /// Answers older than the newest of the role by this much say nothing of now.
 const LAGGING: SignedDuration = SignedDuration::from_secs(15);
@@ -89,9 +93,9 @@ impl<'a> Health<'a> {
             health.wakes.push(after(steady, SETTLED_AFTER));
             return health;
         }
-        health.acts = true;
-        health.relays = judged(view, Role::Relay, steady);
-        health.mids = judged(view, Role::Mid, steady);
+        let broken_before = incident::open(memory).is_some_and(|i| i.cause == Reason::UpstreamBroken);
+        health.relays = judged(view, Role::Relay, steady, broken_before);
+        health.mids = judged(view, Role::Mid, steady, broken_before);
         let up = |mid: u32| {
             let pod = view.fleet.occupant(Slot::new(Role::Mid, mid));
             pod.is_some_and(|p| p.ready && !p.cut_off)
@@ -102,6 +106,7 @@ impl<'a> Health<'a> {
         health.faulty_mids = health.blamed(&parents);
         // Its children are on their way to the stand-in.
         health.absent_mids.extend(led.keys());
+        health.acts = !health.many_still();
         health
     }
 
@@ -111,22 +116,35 @@ impl<'a> Health<'a> {
         self.faulty_mids.clear();
     }
 
-    /// Children of `mid`: how many are judged, and of those, how many are broken.
-    fn children(&self, of: impl Fn(u32) -> bool) -> (u32, u32) {
-        let children = self.relays.pods.iter().map(|(p, _)| p);
-        let children = children.filter(|p| mid_of(p).is_some_and(&of));
-        children.fold((0, 0), |(all, broken), p| {
-            (all + 1, broken + u32::from(self.relays.is_broken(&p.uid)))
+    /// Children of the mids `of`: how many are judged, and of those, how many are as `wanted`.
+    fn children(
+        &self,
+        of: impl Fn(u32) -> bool,
+        wanted: impl Fn(&Self, &Pod, &Signal) -> bool,
+    ) -> (u32, u32) {
+        let children = self
+            .relays
+            .pods
+            .iter()
+            .filter(|(p, _)| mid_of(p).is_some_and(&of));
+        children.fold((0, 0), |(all, such), (p, s)| {
+            (all + 1, such + u32::from(wanted(self, p, s)))
         })
+    }
+
+    /// It receives media now. That others have not been still for long enough yet tells them from nobody.
+    fn is_fine(&self, pod: &Pod, signal: &Signal) -> bool {
+        signal.inbound.still_since.is_none() && !self.relays.is_broken(&pod.uid)
     }
 
     fn blamed(&self, parents: &BTreeSet<u32>) -> Vec<u32> {
         let present = |mid: &&u32| !self.absent_mids.contains(mid);
         let at_fault = |mid: &&u32| {
-            let (own, own_broken) = self.children(|m| m == **mid);
-            let (others, others_broken) = self.children(|m| m != **mid && !self.absent_mids.contains(&m));
+            let (own, own_broken) = self.children(|m| m == **mid, |h, p, _| h.relays.is_broken(&p.uid));
+            let elsewhere = |m| m != **mid && !self.absent_mids.contains(&m);
+            let (others, others_fine) = self.children(elsewhere, Self::is_fine);
             let mostly_broken = own >= MANY && own_broken * 100 >= own * MID_FROM;
-            mostly_broken && others > 0 && others_broken * 2 < others
+            mostly_broken && others_fine * 2 > others
         };
         parents.iter().filter(present).filter(at_fault).copied().collect()
     }
@@ -156,9 +174,21 @@ impl<'a> Health<'a> {
         ]
     }
 
-    /// Relays are judged.
-    pub(super) fn sees(&self) -> bool {
-        !self.relays.pods.is_empty()
+    /// So many relays receive nothing just now that it may be none of them.
+    fn many_still(&self) -> bool {
+        let relays = self.relays.pods.iter().filter(|(p, _)| !self.blameless(p));
+        let (all, still) = relays.fold((0_u32, 0_u32), |(all, still), (_, s)| {
+            (all + 1, still + u32::from(s.inbound.still_since.is_some()))
+        });
+        still >= MANY && still * 100 >= all * UPSTREAM_FROM
+    }
+
+    /// Of the relays that answer, nearly all are judged.
+    pub(super) fn sees(&self, view: &View<'_>) -> bool {
+        let answers = |p: &Pod| p.ready && signal_of(view, p).is_some();
+        let answering = view.fleet.count(Role::Relay, answers);
+        let judged = self.relays.pods.len() as u32;
+        judged > 0 && judged * 100 >= answering * SEEN_FROM
     }
 
     /// So much of a role is broken that it is none of the pods themselves. `lasts`: it was so before, or the stage was
@@ -169,10 +199,14 @@ impl<'a> Health<'a> {
         self.unexplained(lasts).into_iter().any(many)
     }
 
-    /// Of the relays: how many are broken, of how many.
-    pub(super) fn broken_relays(&self) -> (u32, u32) {
-        let [(all, broken), _] = self.unexplained(false);
-        (broken, all)
+    /// How much is broken, for people: `37 of 123 relays`.
+    pub(super) fn broken(&self) -> String {
+        let [(relays, broken), (mids, broken_mids)] = self.unexplained(false);
+        if broken > 0 || broken_mids == 0 {
+            format!("{} of {}", grouped(broken), counted(relays, "relay"))
+        } else {
+            format!("{} of {}", grouped(broken_mids), counted(mids, "mid"))
+        }
     }
 
     /// When the broken pods last received media.
@@ -210,12 +244,14 @@ fn mid_of(pod: &Pod) -> Option<u32> {
 }
 
 /// Judges the Ready pods of `role` by their last answers, the stage having flowed since `steady`.
-fn judged<'a>(view: &View<'a>, role: Role, steady: Timestamp) -> Judged<'a> {
+///
+/// `broken_before`: the tree is known not to work, so that a pod that was never seen to receive anything is no beginner.
+fn judged<'a>(view: &View<'a>, role: Role, steady: Timestamp, broken_before: bool) -> Judged<'a> {
     let ready = view.fleet.occupants().filter(|p| p.slot.role == role && p.ready);
     let mut pods: Vec<(&Pod, &Signal)> = ready
         .filter_map(|p| Some((p, signal_of(view, p)?)))
         .filter(|(_, s)| s.inbound.rates.len() >= IN_A_ROW)
-        .filter(|(_, s)| received_or_should_have(view, s))
+        .filter(|(_, s)| broken_before || received_or_should_have(view, s))
         .collect();
     let newest = pods.iter().map(|(_, s)| s.answered).max();
     let oldest = newest.map_or(Timestamp::MAX, |t| before(t, LAGGING));
@@ -230,7 +266,8 @@ fn judged<'a>(view: &View<'a>, role: Role, steady: Timestamp) -> Judged<'a> {
         both.all(|(rate, median)| median.is_some_and(|m| low(*rate, m)))
     };
     let frozen = |s: &Signal| {
-        let still = s.inbound.still_since.filter(|_| s.inbound.last_byte.is_some());
+        let fed = broken_before || s.inbound.last_byte.is_some();
+        let still = s.inbound.still_since.filter(|_| fed);
         still.is_some_and(|t| after(t.max(steady), FROZEN_AFTER) <= s.answered)
     };
     let back = pods

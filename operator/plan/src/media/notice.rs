@@ -7,7 +7,7 @@ use super::cordon::Cordons;
 use super::health::Health;
 use super::incident;
 use super::stage::{Look, Stage};
-use super::verdict::{Verdict, share};
+use super::verdict::Verdict;
 use crate::conditions::listed;
 use crate::input::{Memory, Pod, Subject};
 use crate::output::Notice;
@@ -77,17 +77,11 @@ fn stopped(view: &View<'_>, verdict: Verdict, health: &Health<'_>, memory: &Memo
             ),
         ),
         Verdict::Broken => {
-            let (broken, all) = health.broken_relays();
-            let told = if broken > 0 {
-                share(broken, all, "relay")
-            } else {
-                "Much of the tree behind the SFU".to_owned()
-            };
-            let receive = if broken == 1 { "receives" } else { "receive" };
+            let broken = health.broken();
             (
                 Reason::UpstreamBroken,
                 format!(
-                    "{told} {receive} hardly any media since {since}, although the active SFU does. Look at the network between them."
+                    "{broken} receive hardly any media since {since}, although the active SFU does. Look at the network between them."
                 ),
             )
         }

@@ -10,7 +10,6 @@ use crate::conditions::listed;
 use crate::input::Memory;
 use crate::output::{Condition, ConditionType, Truth};
 use crate::reason::Reason;
-use crate::time::{counted, grouped};
 use crate::view::View;
 
 /// Whether media flows.
@@ -57,7 +56,7 @@ pub(super) fn judge(
         return Verdict::Stopped(cause);
     }
     let was_broken = incident::open(memory).is_some_and(|i| i.cause == Reason::UpstreamBroken);
-    if health.upstream_fault(lasts) || (was_broken && !health.sees()) {
+    if health.upstream_fault(lasts) || (was_broken && !health.sees(view)) {
         incident::begin(
             memory,
             Reason::UpstreamBroken,
@@ -233,11 +232,6 @@ fn advice(view: &View<'_>) -> String {
         "No standby receives any either, so nothing was changed. Ask the presenters to check their encoder; encoders that send twice, to two of {}, are taken over by themselves.",
         listed(&addresses)
     )
-}
-
-/// How much of a role receives hardly any, for people.
-pub(super) fn share(broken: u32, judged: u32, noun: &str) -> String {
-    format!("{} of {}", grouped(broken), counted(judged, noun))
 }
 
 fn said(truth: Truth, reason: Reason, message: String) -> Condition {

@@ -9,6 +9,7 @@ mod world;
 mod accident;
 mod audience;
 mod lives;
+mod media;
 mod rest;
 mod sizes;
 mod watch;

@@ -4,6 +4,9 @@
 mod world;
 
 mod extras;
+mod failover;
+mod flow;
+mod health;
 mod orders;
 mod pods;
 mod runs;

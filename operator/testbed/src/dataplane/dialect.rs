@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 
-use super::facts::Role;
 use super::server::Server;
 
 /// Whose words a server uses for its metrics.
@@ -21,7 +20,6 @@ pub enum Dialect {
 /// What metrics are made of.
 #[derive(Debug, Clone)]
 pub(super) struct Figures {
-    pub(super) role: Role,
     pub(super) ready: bool,
     pub(super) viewers: u64,
     pub(super) opened: u64,
@@ -37,7 +35,6 @@ impl Figures {
             .path
             .map_or((0.0, 0.0), |path| (path.inbound, path.outbound));
         Self {
-            role: server.pod.role,
             ready: server.path.is_some(),
             viewers: server.viewers,
             opened: server.opened,
@@ -68,7 +65,7 @@ impl Dialect {
     /// What a series of viewers begins with, up to where labels can be added.
     pub(super) fn viewers_series(self) -> &'static str {
         match self {
-            Self::MediaMtx => "paths_readers{name=\"stage\",state=\"ready\",readerType=\"webRTCSession\"",
+            Self::MediaMtx => "paths_readers{name=\"stage\",readerType=\"webRTCSession\",state=\"ready\"",
             Self::LiveKit => "livekit_participant_total{node_type=\"SERVER\"",
             Self::Moq => "moq_relay_viewers_opened_total{tier=\"\",role=\"publisher\"",
         }
@@ -83,20 +80,23 @@ impl Dialect {
     }
 }
 
-/// The server itself sends no TYPE lines; with them a Prometheus server knows counters.
+/// The server itself sends no TYPE lines; with them a Prometheus server knows counters. As there, a kind of readers that
+/// nobody is of has no series, and without any readers there is one of no kind.
 fn mediamtx(figures: &Figures, viewers: &str, inbound: &str, outbound: &str) -> String {
     let state = if figures.ready { "ready" } else { "notReady" };
-    let children = figures.children;
     let labels = format!("name=\"stage\",state=\"{state}\"");
-    let mut text = format!("# TYPE paths gauge\npaths{{{labels}}} 1\n# TYPE paths_readers gauge\n");
-    let mut readers = |kind: &str, count: &str| {
-        let _ = writeln!(text, "paths_readers{{{labels},readerType=\"{kind}\"}} {count}");
-    };
-    if figures.role != Role::Mid {
-        readers("webRTCSession", viewers);
+    let children = figures.children.to_string();
+    let mut readers = vec![("rtspSession", children.as_str()), ("webRTCSession", viewers)];
+    readers.retain(|(_, count)| *count != "0");
+    if readers.is_empty() {
+        readers.push(("", "0"));
     }
-    if figures.role != Role::Relay {
-        readers("rtspSession", &children.to_string());
+    let mut text = format!("# TYPE paths gauge\npaths{{{labels}}} 1\n# TYPE paths_readers gauge\n");
+    for (kind, count) in readers {
+        let _ = writeln!(
+            text,
+            "paths_readers{{name=\"stage\",readerType=\"{kind}\",state=\"{state}\"}} {count}"
+        );
     }
     let _ = write!(
         text,

@@ -217,6 +217,13 @@ mod tests {
         }
         assert_eq!(found("build/pod.rs", "use super::act;"), []);
         assert_eq!(found("build/mod.rs", "use super::act;").len(), 1);
+        for step in ["build", "act", "status"] {
+            assert_eq!(
+                found("scrape/book.rs", &format!("use crate::{step};")).len(),
+                1,
+                "{step}"
+            );
+        }
     }
 
     #[test]

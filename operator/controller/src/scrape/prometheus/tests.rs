@@ -7,7 +7,7 @@ fn pods(names: &[&str]) -> BTreeSet<String> {
     names.iter().map(|n| (*n).to_owned()).collect()
 }
 
-fn question(url: &str, queries: serde_json::Value) -> Question {
+fn question(url: &str, queries: &serde_json::Value) -> Question {
     let server: api::Prometheus =
         serde_json::from_value(serde_json::json!({"url": url, "scrapeInterval": "10s", "queries": queries}))
             .expect("a server");
@@ -31,7 +31,7 @@ fn queries_name_the_webinar() {
         "viewers": r#"sum by (pod) (readers{namespace="$namespace",pod=~"$webinar-.*"})"#,
         "bytesIn": "$webinar$namespace$$other $",
     });
-    let question = question("https://prometheus:9090/prefix/", queries);
+    let question = question("https://prometheus:9090/prefix/", &queries);
     assert_eq!(question.url, "https://prometheus:9090/prefix/api/v1/query");
     let [viewers, bytes_in, bytes_out] = question.queries.clone();
     assert_eq!(
@@ -111,7 +111,7 @@ fn answers_of_another_shape_are_refused() {
 #[test]
 fn instants_that_cannot_be_are_refused() {
     let now = Timestamp::from_second(1_700_000_000).expect("an instant");
-    let at = |seconds| instant(seconds, now).map(|t| t.as_millisecond());
+    let at = |seconds| instant(seconds, now).map(Timestamp::as_millisecond);
     assert_eq!(at(1_699_999_990.25), Ok(1_699_999_990_250));
     assert_eq!(at(1_700_000_030.0), Ok(1_700_000_030_000));
     for seconds in [1_700_000_031.0, 1e300, -1e300, f64::INFINITY] {
@@ -144,7 +144,7 @@ async fn a_server_tells_of_each_pod_at_its_own_instant() {
     let (port, mut requests) = server(http(&body)).await;
     let queries = serde_json::json!({"viewers": "v", "bytesIn": "in > 0"});
     let told = ask(
-        &question(&format!("http://127.0.0.1:{port}"), queries),
+        &question(&format!("http://127.0.0.1:{port}"), &queries),
         &["a", "b"],
     )
     .await;
@@ -208,10 +208,10 @@ async fn hostile_servers_are_cut_off() {
         let (port, _requests) = server(answer.clone()).await;
         let question = question(
             &format!("http://127.0.0.1:{port}"),
-            serde_json::json!({"viewers": "v"}),
+            &serde_json::json!({"viewers": "v"}),
         );
         assert_eq!(ask(&question, &["a"]).await, Err(failure), "{answer:.60}");
     }
-    let nobody = question("http://127.0.0.1:1", serde_json::json!({"viewers": "v"}));
+    let nobody = question("http://127.0.0.1:1", &serde_json::json!({"viewers": "v"}));
     assert_eq!(ask(&nobody, &["a"]).await, Err(Failure::Connect));
 }

@@ -90,7 +90,7 @@ async fn answers_that_are_no_metrics_are_refused() {
         ("SSH-2.0-OpenSSH_9.9\r\n\r\n".to_owned(), Failure::Broken),
         ("\0\0\0\0\r\n\r\n".to_owned(), Failure::Broken),
         (
-            format!("HTTP/1.1 200 OK\r\nx: {}\r\n\r\n", "y".repeat(100_000)),
+            format!("HTTP/1.1 200 OK\r\nx: {}\r\n\r\n", "y".repeat(1_000_000)),
             Failure::Broken,
         ),
         (

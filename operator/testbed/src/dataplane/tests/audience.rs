@@ -171,6 +171,41 @@ fn an_endpoint_whose_pod_is_gone_gives_no_answer() {
 }
 
 #[test]
+fn what_a_new_list_does_not_name_is_gone() {
+    let mut scene = lit(SMALL, DataPlaneOptions::default());
+    let now = scene.now;
+    scene.come(Crowd::new(60, now).curve(Curve::at_once()));
+    scene.run(5.0);
+    let viewers = scene.detail().slot("relay-3").expect("it runs").viewers;
+    assert!(viewers > 0);
+    let kept = scene
+        .detail()
+        .servers
+        .into_iter()
+        .filter(|server| server.slot != "relay-3");
+    let kept = kept.map(|server| server.uid).collect();
+    scene.model.pods_are(&kept, now);
+    scene.run(0.5);
+    assert!(scene.detail().slot("relay-3").is_none());
+    assert_eq!(scene.results().dropped.by_pod_gone, viewers);
+
+    scene.model.slices_are(
+        &["keynote-viewers-1-x7x7x".to_owned()]
+            .map(|name| ("stage".to_owned(), name))
+            .into(),
+    );
+    let now = scene.now;
+    scene.come(Crowd::new(30, now).curve(Curve::at_once()));
+    let before = scene.detail().slot("relay-0").expect("it runs").viewers;
+    scene.run(20.0);
+    assert_eq!(
+        scene.detail().slot("relay-0").expect("it runs").viewers,
+        before,
+        "no address leads there"
+    );
+}
+
+#[test]
 fn sessions_never_move() {
     let mut scene = lit(SMALL, DataPlaneOptions::default());
     let now = scene.now;

@@ -139,7 +139,10 @@ async fn mediamtx_counts_readers_by_kind() {
     let sfu = metrics(&plane, &address("sfu-0")).await;
     is_exposition(&sfu);
     assert_eq!(sum(&sfu, "paths_readers", &["readerType=\"rtspSession\""]), 2.0);
+    assert!(!sfu.contains("webRTCSession"), "{sfu}");
+    assert!(!relay.contains("rtspSession"), "{relay}");
     let standby = metrics(&plane, &address("sfu-2")).await;
+    assert_eq!(sum(&standby, "paths_readers", &["readerType=\"\""]), 0.0);
     assert_eq!(sum(&standby, "paths_inbound_bytes", &["state=\"notReady\""]), 0.0);
 }
 
@@ -213,7 +216,12 @@ async fn metrics_lie_by_slot_and_role() -> Result<()> {
     event.lie(Target::Role(Role::Relay), Lie::NoViewers);
     event.lie(Target::Slot("relay-2".to_owned()), Lie::Unavailable);
     let viewers = |text: &str| sum(text, "paths_readers", &["webRTCSession"]);
-    assert_eq!(viewers(&metrics(&plane, &address("relay-0")).await), 0.0);
+    let empty = metrics(&plane, &address("relay-0")).await;
+    assert_eq!(sum(&empty, "paths_readers", &[]), 0.0);
+    assert!(
+        sum(&empty, "paths_outbound_bytes", &[]) > 0.0,
+        "only viewers are denied"
+    );
     assert_eq!(get(&plane, &url("relay-2")).await?.0, 503);
     assert!(
         sum(
