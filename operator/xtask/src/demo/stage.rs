@@ -76,7 +76,7 @@ impl Stage {
                 "simulated media servers and viewers are there",
                 DataPlane::start(
                     control_plane.client(),
-                    dataplane::Options::default().faster(SCALE),
+                    dataplane::DataPlaneOptions::default().faster(SCALE),
                 ),
             )
             .await?;

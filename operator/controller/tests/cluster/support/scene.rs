@@ -188,7 +188,7 @@ impl Scene {
         let mut operator_args = setting.operator_args;
         let mut data_plane = None;
         if let Some(scale) = setting.watched {
-            let options = dataplane::Options::default().faster(scale);
+            let options = dataplane::DataPlaneOptions::default().faster(scale);
             let running = DataPlane::start(control_plane.client(), options).await?;
             operator_args.push(format!("--scrape-proxy={}", running.proxy_url()));
             data_plane = Some(running);
