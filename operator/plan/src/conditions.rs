@@ -373,7 +373,11 @@ fn capacity_ready(view: &View<'_>) -> Condition {
     let kind = ConditionType::CapacityReady;
     let (seats, wanted) = (view.seats(), view.wanted());
     if view.complete() {
-        let all = format!("All {} seats are Ready.", grouped(wanted));
+        let all = if wanted < view.memory.accepted.spec.tier.attendees() {
+            "Every seat that the audience needs is Ready.".to_owned()
+        } else {
+            format!("All {} seats are Ready.", grouped(wanted))
+        };
         return condition(kind, Truth::True, Reason::AllReady, all);
     }
     let reason = if view.phase == Phase::Ramping {

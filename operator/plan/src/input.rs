@@ -460,7 +460,7 @@ impl Memory {
 /// A spec that was checked and is in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Accepted {
-    /// What is in force. Its size doesn't fall once the run is on air.
+    /// What is in force.
     pub spec: Spec,
     /// The run's start, fixed when the spec names none.
     pub start: Timestamp,

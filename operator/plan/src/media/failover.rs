@@ -101,8 +101,10 @@ impl Switch {
             return;
         };
         self.under_way = true;
-        // With nobody to take over, cutting connections would help nobody.
+        // With nobody to take over, cutting connections would help nobody. After a minute it may be another one's turn.
         let Some(now_active) = stage.pod.filter(|p| p.ready) else {
+            self.under_way = recent;
+            self.wakes.push(after(failover.at, NOT_AGAIN_FOR));
             return;
         };
         let shown = state.shown.filter(|(at, _)| *at == failover.at);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::stage::{Stage, signal_of};
+use super::stage::{Stage, interval, signal_of};
 use super::{incident, over};
 use crate::input::{Memory, Pod};
 use crate::reason::Reason;
@@ -254,7 +254,9 @@ fn judged<'a>(view: &View<'a>, role: Role, steady: Timestamp, broken_before: boo
         .filter(|(_, s)| broken_before || received_or_should_have(view, s))
         .collect();
     let newest = pods.iter().map(|(_, s)| s.answered).max();
-    let oldest = newest.map_or(Timestamp::MAX, |t| before(t, LAGGING));
+    let oldest = newest.map_or(Timestamp::MAX, |t| {
+        before(t, LAGGING.saturating_add(interval(view)))
+    });
     pods.retain(|(_, s)| s.answered >= oldest);
     let nth = |n: usize| move |(_, s): &(&Pod, &'a Signal)| s.inbound.rates[n];
     let medians: Vec<Option<u64>> = (0..IN_A_ROW)

@@ -77,7 +77,7 @@ impl<'a> Stage<'a> {
         };
         let mut wakes = Vec::new();
         if let Some(signal) = signal {
-            wakes.push(after(signal.answered, view.class.stall.no_signal_after));
+            wakes.push(after(signal.answered, silent_after(view)));
             wakes.extend(
                 signal
                     .inbound
@@ -136,7 +136,7 @@ impl<'a> Stage<'a> {
 }
 
 /// How long the source of all figures may take to notice anything.
-fn interval(view: &View<'_>) -> SignedDuration {
+pub(super) fn interval(view: &View<'_>) -> SignedDuration {
     match view.class.attendance {
         Some(Source::Prometheus { interval }) => interval,
         Some(Source::Pods) | None => SignedDuration::ZERO,
@@ -148,6 +148,11 @@ fn fresh_for(view: &View<'_>) -> SignedDuration {
     view.class.stall.after.saturating_add(interval(view))
 }
 
+/// How old an answer may be before nobody can say.
+fn silent_after(view: &View<'_>) -> SignedDuration {
+    view.class.stall.no_signal_after.saturating_add(interval(view))
+}
+
 /// What `pod` said last, if anything is read at all.
 pub(super) fn signal_of<'a>(view: &View<'a>, pod: &Pod) -> Option<&'a Signal> {
     view.class.attendance?;
@@ -156,7 +161,7 @@ pub(super) fn signal_of<'a>(view: &View<'a>, pod: &Pod) -> Option<&'a Signal> {
 
 /// What `pod` said last, unless that is too long ago to say anything.
 fn signal<'a>(view: &View<'a>, pod: &Pod) -> Option<&'a Signal> {
-    let silent = |s: &&Signal| over(view, s.answered, view.class.stall.no_signal_after);
+    let silent = |s: &&Signal| over(view, s.answered, silent_after(view));
     signal_of(view, pod).filter(|s| !silent(s))
 }
 

@@ -215,3 +215,41 @@ fn relays_do_go_when_they_are_empty() {
     );
     assert!(watch.phases.contains_key(&Phase::Overrun));
 }
+
+proptest! {
+    #![proptest_config(cases(8))]
+
+    /// Every clock that runs while people are counted is waited for: when answers stop, what follows comes when it was said.
+    #[test]
+    fn nothing_changes_by_itself_between_two_looks(
+        turns in turns(), wait in 0..2000_i64, looks in 1..40_usize, moment in any::<prop::sample::Index>(),
+    ) {
+        let mut world = world();
+        world.run_until(at(START), |_, _| {});
+        for (wait, next) in &turns {
+            turn(&mut world, next);
+            world.run_until(world.now + secs(*wait), |_, _| {});
+        }
+        world.run_until(world.now + secs(wait), |_, _| {});
+        // From now on nobody answers, and what was answered stays.
+        world.crowd = None;
+        for _ in 0..looks {
+            let there = world.plan();
+            let next = there.next_wake.into_iter().chain(world.next_kubelet()).min();
+            let Some(look) = next else { break };
+            let seconds = usize::try_from(look.duration_since(world.now).as_secs().max(1)).unwrap();
+            let between = world.now + secs(i64::try_from(moment.index(seconds)).unwrap());
+            for moment in [between, look - secs(1)].into_iter().filter(|t| *t > world.now) {
+                let mut then = world.clone();
+                then.now = moment;
+                let then = then.plan();
+                prop_assert_eq!(&then.status, &there.status, "at {}, to be looked at {}", moment, look);
+                prop_assert!(then.create.is_empty() && then.cordon.is_empty() && then.delete.is_empty());
+                prop_assert!(then.uncordon.is_empty());
+                prop_assert_eq!(&then.memory, &there.memory);
+            }
+            world.now = look;
+            world.reconcile(|_, _| {});
+        }
+    }
+}

@@ -7,6 +7,12 @@ use webinar_plan::{ConditionType, Counts, Parent, Phase, Plan, Role, Slot, Tier}
 
 use crate::world::World;
 
+/// Past its end a fleet may be smaller than booked: a process that has just begun waits a minute for answers.
+fn waits_for_answers(world: &World, plan: &Plan) -> bool {
+    let began = world.began.unwrap_or(world.now);
+    plan.status.phase == Some(Phase::Overrun) && world.now < began + SignedDuration::from_secs(60)
+}
+
 /// Follows every plan of a life and checks what must hold whatever happens.
 #[derive(Default)]
 pub(crate) struct Watch {
@@ -43,7 +49,7 @@ impl Watch {
             self.tier = tier;
             // What an override asked for is no longer asked for when it is over.
             assert!(
-                desired >= self.desired || self.overridden || lowered,
+                desired >= self.desired || self.overridden || lowered || waits_for_answers(world, plan),
                 "target fell from {} to {desired}",
                 self.desired
             );
@@ -109,12 +115,7 @@ impl Watch {
         let (Some(memory), Ok(class)) = (&plan.memory, &world.class) else {
             return;
         };
-        // Past its end the fleet may be smaller than booked: a process that has just begun waits a minute for answers.
-        let began = world
-            .began
-            .is_some_and(|t| world.now >= t + SignedDuration::from_secs(60));
-        let held =
-            plan.status.phase == Some(Phase::Live) || (plan.status.phase == Some(Phase::Overrun) && began);
+        let held = plan.status.phase.is_some_and(Phase::on_air) && !waits_for_answers(world, plan);
         let refused = !world.recent.setbacks.is_empty();
         // After a raise the tree may have no place for every new mid.
         let raised = memory.accepted.base != Counts::default();

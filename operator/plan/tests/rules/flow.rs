@@ -146,6 +146,18 @@ fn near_the_planned_end_presenters_have_left_and_a_stall_before_goes_on_until_th
 fn figures_of_a_prometheus_server_are_as_old_as_its_interval() {
     let mut world = sent_once(Tier::K10);
     let interval = secs(15);
+    // Nothing new for as long as that is no silence.
+    let mut input = world.input();
+    input.class.as_mut().unwrap().attendance = Some(Source::Prometheus { interval });
+    let answered = world.signals[&world.uid_in(SFU).unwrap()].answered;
+    input.now = answered + secs(34);
+    let told = plan(&input);
+    assert_eq!(
+        (verdict(&told).0, told.next_wake),
+        (Truth::True, Some(answered + secs(35)))
+    );
+    input.now = answered + secs(35);
+    assert_eq!(verdict(&plan(&input)), (Truth::Unknown, Reason::NoSignal));
     world.on_stage().presenter = false;
     go(&mut world, 30);
     let mut input = world.input();

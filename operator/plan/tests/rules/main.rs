@@ -3,6 +3,7 @@
 #[path = "../world/mod.rs"]
 mod world;
 
+mod audience;
 mod extras;
 mod failover;
 mod flow;
