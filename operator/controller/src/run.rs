@@ -73,7 +73,6 @@ async fn run_until_stopped(args: RunArgs) -> anyhow::Result<()> {
     ));
 
     let limiter = Arc::new(Limiter::new(args.max_creates_per_second, args.max_in_flight));
-    let recollection = Arc::new(Recollection::default());
     let proxy = args.scrape_proxy.as_ref();
     let scraper = Arc::new(Scraper::new(proxy, Clock, leadership.clone(), metrics.clone()));
     let asking = Arc::clone(&scraper).run(pulse.clone(), stop.clone());
@@ -104,7 +103,8 @@ async fn run_until_stopped(args: RunArgs) -> anyhow::Result<()> {
             recorder: Recorder::new(client.clone(), Reporter::from(FIELD_MANAGER)),
             caches: caches.clone(),
             metrics: metrics.clone(),
-            recollection: Arc::clone(&recollection),
+            // Each scope forgets what it no longer sees.
+            recollection: Arc::new(Recollection::default()),
             leadership: leadership.clone(),
             pulse: pulse.clone(),
             scraper: Arc::clone(&scraper),

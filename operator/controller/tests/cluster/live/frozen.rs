@@ -102,7 +102,7 @@ fn with_an_encoder_that_sends_twice_the_picture_comes_back_at_the_same_addresses
         println!(
             "{}; {:.1} s of frozen picture for each viewer",
             results.summary(),
-            results.frozen.viewer_seconds / results.watching.max(1) as f64
+            results.frozen.viewer_seconds / results.joined.max(1) as f64
         );
         nobody_dropped(&results)?;
 
