@@ -14,7 +14,7 @@ use super::assignment::{Assignment, Followed, Source};
 use super::failure::Failure;
 use super::figure::Mapping;
 use super::lanes::{Id, Lane, Lanes};
-use super::prometheus::Question;
+use super::prometheus::{Question, Repeats};
 use super::standing::Standing;
 
 use crate::ownership::Owner;
@@ -61,8 +61,8 @@ pub(super) struct Form {
 /// What was answered.
 #[derive(Debug)]
 pub(super) enum Answer {
-    /// By the pod of this UID.
-    Pod(Arc<str>, Sample),
+    /// By the pod.
+    Pod(Sample),
     /// By a server: samples by the names of pods.
     Server(BTreeMap<String, Sample>),
 }
@@ -75,6 +75,7 @@ struct Page {
     /// Who is asked: pods by UID, or the server under the empty UID.
     asked: BTreeMap<String, (Id, Option<SocketAddr>)>,
     tracks: BTreeMap<String, Track>,
+    repeats: Repeats,
     news: bool,
     woken: Option<Instant>,
     standing: Standing,
@@ -117,6 +118,7 @@ impl Book {
             wake: wake.clone(),
             asked: BTreeMap::new(),
             tracks: BTreeMap::new(),
+            repeats: Repeats::default(),
             news: false,
             woken: None,
             standing: Standing::default(),
@@ -135,12 +137,14 @@ impl Book {
                 ask_pods(&mut page.asked, &mut self.lanes, pods, owner, &form, now);
             }
             Source::Server(server) => {
+                let names: BTreeSet<String> = pods.values().map(|p| p.name.clone()).collect();
+                page.repeats.keep(|name| names.contains(name));
                 let question = Arc::new(Question::of(server, &owner.namespace, &owner.name));
                 let lane = question.lane();
                 let ask = Ask::Server {
                     webinar: owner.uid.as_str().into(),
                     question,
-                    pods: Arc::new(pods.values().map(|p| p.name.clone()).collect()),
+                    pods: Arc::new(names),
                 };
                 match page.asked.get(SERVER) {
                     Some((id, _)) => self.lanes.change(*id, ask),
@@ -205,22 +209,29 @@ impl Book {
         }
         page.standing.take(who, answer.as_ref().err().copied());
         let Page {
-            assignment, tracks, ..
+            assignment,
+            tracks,
+            repeats,
+            news,
+            ..
         } = page;
         let stall = &assignment.stall;
-        let mut track = |uid: &str, sample| tracks.entry(uid.to_owned()).or_default().take(sample, stall);
-        match answer {
-            Ok(Answer::Pod(uid, sample)) => track(&uid, sample),
-            Ok(Answer::Server(samples)) => {
+        let mut track = |uid: &str, sample| {
+            tracks.entry(uid.to_owned()).or_default().take(sample, stall);
+            *news = true;
+        };
+        match (ask, answer) {
+            (Ask::Pod { pod, .. }, Ok(Answer::Pod(sample))) => track(pod, sample),
+            (Ask::Server { question, .. }, Ok(Answer::Server(samples))) => {
                 for (uid, pod) in &assignment.pods {
-                    if let Some(sample) = samples.get(&pod.name) {
+                    let told = samples.get(&pod.name);
+                    if let Some(sample) = told.filter(|s| repeats.is_news(question, &pod.name, s)) {
                         track(uid, *sample);
                     }
                 }
             }
-            Err(_) => return,
+            _ => {}
         }
-        page.news = true;
     }
 
     /// Wakes those of whom there is news, and tells how it stands with those whose pods' answers have changed.

@@ -159,11 +159,11 @@ impl Scraper {
 
     async fn ask(self: Arc<Self>, ask: Ask, lane: Lane) -> Result<Answer, Failure> {
         match ask {
-            Ask::Pod { pod, at, form, .. } => {
+            Ask::Pod { at, form, .. } => {
                 let mut tally = Tally::new(&form.mapping);
                 let take = |part: &[u8]| tally.push(part);
                 self.wire.get(at, &form.path, lane.deadline(), take).await?;
-                Ok(Answer::Pod(pod, tally.finish(self.clock.now())?))
+                Ok(Answer::Pod(tally.finish(self.clock.now())?))
             }
             Ask::Server { question, pods, .. } => {
                 let servers = self.servers.get_or_init(Servers::new).clone();

@@ -68,10 +68,41 @@ impl Question {
         }
     }
 
-    /// How often it is asked. A tenth later than that server asks the pods: a counter read twice between two scrapes
-    /// has not moved, which would look as if media stood still.
+    /// How often it is asked: more often than it asks the pods, so that what it learns is known soon after.
     pub(super) fn lane(&self) -> Lane {
-        Lane::Server((self.every * 11 / 10).max(LEAST))
+        Lane::Server((self.every / 4).max(LEAST))
+    }
+}
+
+/// Tells what a server has learnt from what it only says again.
+///
+/// Between two of its scrapes it gives the same values under new instants. Taken for news they would look as if media
+/// stood still. So what has not changed is news only when the server must have asked the pod since.
+#[derive(Debug, Default)]
+pub(super) struct Repeats {
+    /// By the names of pods, when each value was first given.
+    first: BTreeMap<String, Sample>,
+}
+
+impl Repeats {
+    /// Whether what is said of `pod` is news.
+    pub(super) fn is_news(&mut self, question: &Question, pod: &str, sample: &Sample) -> bool {
+        let figures = |s: &Sample| (s.viewers, s.bytes_in, s.bytes_out);
+        if let Some(first) = self.first.get(pod)
+            && figures(first) == figures(sample)
+            && first.at <= sample.at
+        {
+            // A tenth more, as no scrape is quite on time.
+            let since = sample.at.duration_since(first.at);
+            return Duration::try_from(since).is_ok_and(|since| since >= question.every * 11 / 10);
+        }
+        self.first.insert(pod.to_owned(), *sample);
+        true
+    }
+
+    /// Forgets pods that are gone.
+    pub(super) fn keep(&mut self, here: impl Fn(&str) -> bool) {
+        self.first.retain(|pod, _| here(pod));
     }
 }
 

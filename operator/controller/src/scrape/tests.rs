@@ -209,3 +209,40 @@ async fn a_pod_that_stops_answering_keeps_its_last_figures_and_is_counted() {
     assert_eq!(scraper.signals("w"), first, "unknown, never zero");
     stop.cancel();
 }
+
+#[tokio::test]
+async fn a_prometheus_server_is_asked_instead_of_the_pods() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let at = Clock.now().as_second();
+    let body = format!(
+        r#"{{"status":"success","data":{{"resultType":"vector","result":[
+        {{"metric":{{"pod":"pod-a"}},"value":[{at},"12"]}},{{"metric":{{"pod":"other"}},"value":[{at},"9"]}}]}}}}"#
+    );
+    let (port, mut requests) = server(good(&body)).await;
+    let source =
+        serde_json::json!({"url": format!("http://127.0.0.1:{port}"), "queries": {"viewers": "readers"}});
+    let assignment = Assignment {
+        source: Source::Server(serde_json::from_value(source).expect("a server")),
+        ..assignment(
+            port,
+            &[("a", Role::Sfu, "127.0.0.1"), ("b", Role::Relay, "127.0.0.2")],
+        )
+    };
+    let leadership = Leadership::default();
+    leadership.begin(Instant::now() + Duration::from_secs(60));
+    let (scraper, stop) = scraper(&leadership);
+    let (wake, _woken) = mpsc::channel(8);
+    scraper.follow(&owner("w"), Some(assignment), &wake);
+    until("a signal", || scraper.signals("w").contains_key("a")).await;
+    let known = scraper.signals("w");
+    assert_eq!(
+        known.keys().collect::<Vec<_>>(),
+        ["a"],
+        "nothing was said of the other"
+    );
+    assert_eq!(known["a"].viewers, Reading::Value(12));
+    assert_eq!(known["a"].answered.as_second(), at);
+    let request = requests.recv().await.expect("a request");
+    assert!(request.starts_with("POST /api/v1/query "), "{request}");
+    stop.cancel();
+}

@@ -21,6 +21,7 @@ mod refusals;
 mod replay;
 mod room;
 mod scope;
+mod scraped;
 mod shared;
 mod steered;
 mod support;

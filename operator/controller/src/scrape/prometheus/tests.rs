@@ -40,12 +40,37 @@ fn queries_name_the_webinar() {
     );
     assert_eq!(bytes_in.as_deref(), Some("keynoteevents$$other $"));
     assert_eq!(bytes_out, None);
-    assert_eq!(question.lane().interval(), Duration::from_secs(11));
-    let soon = Question {
-        every: Duration::from_secs(1),
+    assert_eq!(question.lane().interval(), LEAST);
+    let seldom = Question {
+        every: Duration::from_secs(60),
         ..question
     };
-    assert_eq!(soon.lane().interval(), LEAST);
+    assert_eq!(seldom.lane().interval(), Duration::from_secs(15));
+}
+
+#[test]
+fn what_is_said_again_is_no_news_until_the_pod_must_have_been_asked_since() {
+    let question = question("http://prometheus", &serde_json::json!({"viewers": "v"}));
+    let mut repeats = Repeats::default();
+    let mut told = |second, viewers| {
+        let sample = Sample {
+            at: Timestamp::from_second(second).expect("an instant"),
+            viewers: Reading::Value(viewers),
+            bytes_in: Reading::Value(1_000),
+            bytes_out: Reading::Missing,
+        };
+        repeats.is_news(&question, "a", &sample)
+    };
+    // A server that asks every 10 s, asked every 5 s: it has new figures every other time.
+    assert_eq!(
+        [told(0, 1), told(5, 1), told(10, 2), told(15, 2)],
+        [true, false, true, false]
+    );
+    // From here on nothing changes: that becomes news once a scrape must have seen it, and stays so.
+    assert_eq!([told(20, 2), told(25, 2), told(30, 2)], [false, true, true]);
+    assert!(told(31, 3));
+    assert!(told(29, 3), "a clock that was set back");
+    assert!(!told(32, 3));
 }
 
 #[test]
