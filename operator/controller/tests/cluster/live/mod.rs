@@ -7,4 +7,5 @@ mod frozen;
 mod on_time;
 mod overrun;
 mod oversold;
+mod prometheus;
 mod zone_loss;

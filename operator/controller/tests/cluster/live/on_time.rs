@@ -7,7 +7,7 @@ use webinar_testbed::dataplane::Publishing;
 use webinar_testbed::wait::{Stopwatch, eventually};
 
 use crate::support::assertions::verdict;
-use crate::support::audience::{BRISK, Booking, SMALL, Show, deleted};
+use crate::support::audience::{Booking, SMALL, Show, deleted};
 use crate::support::length::length;
 use crate::support::scene::{OPERATOR, Setting, story};
 
@@ -18,10 +18,10 @@ fn everybody_gets_in_on_time() {
         scene.start_operator().await?;
         let booking = Booking {
             sizing: length(SMALL, "fanOut: 50"),
-            live: BRISK,
             spec: length("tier: 10k", "tier: 1M"),
             counts: length([2, 3, 15], [3, 27, 1212]),
             starts_in: length(50, 180),
+            ..Booking::default()
         };
         let audience = length(10_000, 1_000_000);
         let show = Show::booked(scene, &booking).await?;
@@ -49,7 +49,10 @@ fn everybody_gets_in_on_time() {
         ensure!(verdict(&status, "AttendanceKnown").1 == "Fresh", "{status:?}");
         ensure!(verdict(&status, "MediaFlowing").1 == "Flowing", "{status:?}");
         // Everybody came who was booked for: more could not come in.
-        ensure!(verdict(&status, "CapacityAtRisk").1 == "AboveCeiling", "{status:?}");
+        ensure!(
+            verdict(&status, "CapacityAtRisk").1 == "AboveCeiling",
+            "{status:?}"
+        );
         let admission = status.admission.unwrap_or_default();
         ensure!(
             i64::from(admission.max_attendees) >= i64::try_from(audience)?,

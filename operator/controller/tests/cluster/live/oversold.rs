@@ -7,7 +7,7 @@ use webinar_testbed::dataplane::Publishing;
 use webinar_testbed::wait::eventually;
 
 use crate::support::assertions::{pod_writes, verdict};
-use crate::support::audience::{BRISK, Booking, Show, deleted, nobody_dropped};
+use crate::support::audience::{Booking, Show, deleted, nobody_dropped};
 use crate::support::length::length;
 use crate::support::scene::{Setting, story};
 
@@ -17,10 +17,10 @@ fn an_oversold_event_grows_before_its_seats_run_out() {
         scene.start_operator().await?;
         let booking = Booking {
             sizing: length("fanOut: 10", "fanOut: 50"),
-            live: BRISK,
             spec: length("tier: 10k, maxTier: 50k", "tier: 50k, maxTier: 250k"),
             counts: length([2, 3, 15], [3, 6, 63]),
             starts_in: 50,
+            ..Booking::default()
         };
         let audience = length(38_000, 190_000);
         let show = Show::booked(scene, &booking).await?;

@@ -30,6 +30,8 @@ pub(crate) struct Booking<'a> {
     pub(crate) sizing: &'a str,
     /// `live` of the class.
     pub(crate) live: &'a str,
+    /// `attendance` of the class, in flow style.
+    pub(crate) attendance: &'a str,
     /// Of the Webinar, without class and start.
     pub(crate) spec: &'a str,
     /// Pods there are before anyone comes.
@@ -49,6 +51,7 @@ impl Default for Booking<'_> {
         Self {
             sizing: SMALL,
             live: BRISK,
+            attendance: ASK_PODS,
             spec: "tier: 10k",
             counts: [2, 3, 15],
             starts_in: 45,
@@ -56,19 +59,19 @@ impl Default for Booking<'_> {
     }
 }
 
-/// A class whose pods tell of themselves as `MediaMTX` does.
-pub(crate) fn audience_class(sizing: &str, live: &str) -> String {
+/// Pods tell of themselves as `MediaMTX` does.
+pub(crate) const ASK_PODS: &str = "podMetrics: {port: 9998, path: '/metrics?type=paths',
+      viewers: {sum: [{metric: paths_readers, match: {readerType: [webRTCSession, hlsSession, moqSession]}}]},
+      bytesIn: {sum: [{metric: paths_inbound_bytes}]},
+      bytesOut: {sum: [{metric: paths_outbound_bytes}]}}";
+
+/// A class for events with an audience.
+fn audience_class(sizing: &str, live: &str, attendance: &str) -> String {
     format!(
         "
   templates: {{sfu: media-sfu, relay: media-relay}}
   sizing: {{{sizing}}}
-  attendance:
-    podMetrics:
-      port: 9998
-      path: /metrics?type=paths
-      viewers: {{sum: [{{metric: paths_readers, match: {{readerType: [webRTCSession, hlsSession, moqSession]}}}}]}}
-      bytesIn: {{sum: [{{metric: paths_inbound_bytes}}]}}
-      bytesOut: {{sum: [{{metric: paths_outbound_bytes}}]}}
+  attendance: {{{attendance}}}
   ramp:
     waveSize: 300
     waveInterval: 8s
@@ -85,7 +88,7 @@ impl Show {
     pub(crate) async fn booked(scene: &Scene, booking: &Booking<'_>) -> Result<Self> {
         let namespace = "events".to_owned();
         scene.namespace(&namespace).await?;
-        let audience = audience_class(booking.sizing, booking.live);
+        let audience = audience_class(booking.sizing, booking.live, booking.attendance);
         scene.apply(&class("audience", &audience)).await?;
         let start = in_seconds(booking.starts_in);
         let spec = format!("{}, className: audience, startTime: '{start}'", booking.spec);
