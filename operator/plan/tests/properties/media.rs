@@ -98,8 +98,6 @@ struct Watch {
     mids: Vec<Timestamp>,
     viewers: Option<Vec<EntryKind>>,
     incidents: Incidents,
-    fences: usize,
-    cordons: usize,
 }
 
 impl Watch {
@@ -126,7 +124,7 @@ impl Watch {
         }
         if on_air {
             self.deletes_nothing_else(world, plan);
-            self.cordons_within_limits(world, plan);
+            Self::cordons_within_limits(world, plan);
         }
         self.leaves_viewers_alone(world, plan);
         self.remembers(plan);
@@ -149,7 +147,6 @@ impl Watch {
                 "deletes {}",
                 pod.name
             );
-            self.fences += usize::from(fence);
             if mid && !fence && pod.was_ready {
                 let before = self.mids.last().map(|t| world.now.duration_since(*t));
                 assert!(before.is_none_or(|d| d >= secs(60)), "two mids within {before:?}");
@@ -163,7 +160,7 @@ impl Watch {
         }
     }
 
-    fn cordons_within_limits(&mut self, world: &World, plan: &Plan) {
+    fn cordons_within_limits(world: &World, plan: &Plan) {
         if plan.cordon.is_empty() {
             return;
         }
@@ -197,7 +194,6 @@ impl Watch {
             "{seats} seats are left"
         );
         assert!(plan.cordon.iter().all(|d| d.why == Cordon::Health));
-        self.cordons += plan.cordon.len();
     }
 
     fn leaves_viewers_alone(&mut self, world: &World, plan: &Plan) {

@@ -241,6 +241,36 @@ fn a_room_never_fails_over() {
 }
 
 #[test]
+fn what_was_decided_and_not_yet_written_is_written_by_the_next_process_at_once() {
+    let mut world = sent_twice(Tier::K10);
+    let first = decided(&mut world);
+    die_after(&mut world, &first, 1);
+    world.restart();
+    let next = world.plan();
+    assert_eq!(leads(&next, EntryKind::Ingest), sfu(1));
+    assert_eq!(next.status.media.failovers, 0, "it is the same one");
+    assert_eq!(memory_of(&next), memory_of(&first));
+    // Nor does it wait for what it was decided upon: a minute on, and with the encoder back.
+    let mut late = world.input();
+    late.now += secs(90);
+    assert_eq!(leads(&plan(&late), EntryKind::Ingest), sfu(1));
+}
+
+#[test]
+fn a_room_with_an_sfu_to_spare_keeps_the_one_that_has_its_viewers() {
+    let mut input = sent_once(Tier::Room).input();
+    let mut spare = pod(&mut input, SFU).clone();
+    (spare.uid, spare.name, spare.slot) = ("spare".to_owned(), "spare".to_owned(), sfu(1));
+    input.pods.push(spare);
+    pod(&mut input, SFU).ended = true;
+    let plan = plan(&input);
+    assert_eq!(
+        (leads(&plan, EntryKind::Ingest), plan.status.media.failovers),
+        (SFU, 0)
+    );
+}
+
+#[test]
 fn suspended_a_failover_runs_with_its_fence_and_nothing_else() {
     let mut world = sent_twice(Tier::K10);
     world.orders.suspend = true;

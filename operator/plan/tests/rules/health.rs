@@ -241,7 +241,7 @@ fn a_relay_that_sends_a_few_viewers_little_is_not_judged() {
     assert_eq!(cordoned(&world), [relay(3)]);
     // Without viewers nobody can say that it is well.
     world.on_stage().viewers = 0;
-    go(&mut world, 120);
+    world.run_until(world.now + secs(120), |_, p| assert!(p.uncordon.is_empty()));
     assert_eq!(cordoned(&world), [relay(3)]);
     world.on_stage().viewers = 5;
     world.on_stage().frozen.clear();
