@@ -342,6 +342,7 @@ fn growth_waits_for_the_mids_that_feed_it_and_for_no_wave() {
     let mut class = class(15);
     class.sizing.fan_out = 10;
     class.ramp.wave_size = 5;
+    class.ramp.wave_interval = SignedDuration::from_mins(20);
     let mut event = spec(Tier::K10, Some(at(START)));
     event.max_tier = Tier::K50;
     let mut world = World::new(class, event, at("2027-03-04T09:00:00Z"));
@@ -383,4 +384,22 @@ fn a_restart_on_air_waits_a_minute_for_answers_before_it_fills_up_a_smaller_flee
     world.apply(&young);
     world.now += secs(60);
     assert_eq!(world.plan().create.len(), 10);
+}
+
+#[test]
+fn a_shrink_leaves_what_the_audience_needs() {
+    let mut world = world_at(Tier::K50, 60);
+    world.spec.tier = Tier::K10;
+    world.reconcile(|_, _| {});
+    let mut input = world.input();
+    everyone_tells(&mut input, Reading::Value(620));
+    let mut told = plan(&input);
+    for _ in 0..40 {
+        assert!(told.cordon.is_empty());
+        later(&mut input, &told, secs(15));
+        everyone_tells(&mut input, Reading::Value(620));
+        told = plan(&input);
+    }
+    // 60 of 63 are needed, and a tenth would be 6.
+    assert_eq!((relays_wanted(&told), told.cordon.len()), (60, 3));
 }
