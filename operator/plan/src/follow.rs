@@ -26,7 +26,7 @@ pub(crate) struct Size {
     pub(crate) relays: BTreeSet<u32>,
     /// Relays of the tier and of growth: they don't wait for a wave.
     pub(crate) grown: u32,
-    /// Attendees that may be too many for what is allowed, with the seats that they would need.
+    /// The audience needs more relays than are allowed.
     pub(crate) capped: bool,
     /// The fleet may be smaller than what was booked.
     pub(crate) follows: bool,

@@ -276,3 +276,89 @@ fn total(viewers: impl Iterator<Item = u32>) -> u32 {
 fn halved(before: u32, after: u32) -> bool {
     u64::from(after) * 2 <= u64::from(before)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOUND: SignedDuration = SignedDuration::from_secs(30);
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_000_000 + second).unwrap()
+    }
+
+    /// Four pods; each says so many, when it said so.
+    fn heard(state: &mut State, now: i64, said: [(u32, i64); 4]) -> Verdict {
+        let names = ["a", "b", "c", "d"];
+        let answers = names.into_iter().zip(said).map(|(name, (viewers, when))| {
+            let answer = Answer {
+                at: Some(at(when)),
+                value: (now - when < 30).then_some(viewers),
+                absurd: false,
+            };
+            (name, answer)
+        });
+        state.hear(&answers.collect(), BOUND, at(now))
+    }
+
+    #[test]
+    fn a_fall_that_is_told_by_one_pod_after_the_other_is_held_whole() {
+        let mut state = State::default();
+        assert_eq!(heard(&mut state, 0, [(100, 0); 4]), Verdict::Known);
+        assert_eq!(
+            heard(&mut state, 6, [(0, 6), (100, 0), (100, 0), (100, 0)]),
+            Verdict::Known
+        );
+        assert_eq!(state.believed(), 300);
+        let half = heard(&mut state, 7, [(0, 6), (0, 7), (100, 0), (100, 0)]);
+        assert!(matches!(half, Verdict::Implausible { drop_since: Some(t) } if t == at(7)));
+        assert_eq!(state.believed(), 400);
+    }
+
+    #[test]
+    fn a_fall_is_true_after_a_minute_in_which_nine_in_ten_agree() {
+        let mut state = State::default();
+        heard(&mut state, 0, [(100, 0); 4]);
+        heard(&mut state, 5, [(0, 5); 4]);
+        // One is silent for a while: the minute begins anew.
+        heard(&mut state, 36, [(0, 36), (0, 36), (0, 36), (0, 5)]);
+        heard(&mut state, 40, [(0, 40); 4]);
+        heard(&mut state, 99, [(0, 99); 4]);
+        assert_eq!(state.believed(), 400);
+        assert_eq!(heard(&mut state, 100, [(0, 100); 4]), Verdict::Known);
+        assert_eq!(state.believed(), 0);
+    }
+
+    #[test]
+    fn few_people_may_leave_at_once() {
+        let mut state = State::default();
+        heard(&mut state, 0, [(4, 0); 4]);
+        assert_eq!(heard(&mut state, 5, [(0, 5); 4]), Verdict::Known);
+        assert_eq!(state.believed(), 0);
+    }
+
+    #[test]
+    fn what_comes_back_after_a_loss_is_no_growth() {
+        let ahead = SignedDuration::from_secs(405);
+        let mut state = State::default();
+        for second in (0..=60).step_by(5) {
+            heard(&mut state, second, [(100, second); 4]);
+        }
+        let three = |state: &mut State, now: i64, viewers: u32| {
+            let answer = Answer {
+                at: Some(at(now)),
+                value: Some(viewers),
+                absurd: false,
+            };
+            let answers = ["a", "b", "c"].map(|name| (name, answer));
+            state.hear(&answers.into_iter().collect(), BOUND, at(now))
+        };
+        three(&mut state, 65, 100);
+        assert_eq!((state.believed(), state.demand(ahead, at(65))), (300, 400));
+        for second in (70..=130).step_by(5) {
+            let back = u32::try_from(second - 65).unwrap() / 2;
+            three(&mut state, second, 100 + back.min(33));
+            assert_eq!(state.demand(ahead, at(second)), 400, "at {second}");
+        }
+    }
+}

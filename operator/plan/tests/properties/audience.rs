@@ -121,7 +121,12 @@ impl Watch {
             let relays = world
                 .pods()
                 .filter(|p| p.alive() && p.accepting && p.slot.role == Role::Relay);
-            self.shrinks.push((world.now, cordons, relays.count()));
+            let there = relays.count();
+            assert!(
+                there - cordons >= desired as usize,
+                "{there} relays, {cordons} go, {desired} are needed"
+            );
+            self.shrinks.push((world.now, cordons, there));
         }
     }
 

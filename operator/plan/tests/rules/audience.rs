@@ -243,14 +243,24 @@ fn a_tier_lowered_on_air_lets_the_emptiest_relays_go() {
     tell(&mut input);
     let mut told = plan(&input);
     assert_eq!(relays_wanted(&told), 15);
+    let mut unknown = told.clone();
     for minute in 0..10 {
         assert!(told.cordon.is_empty(), "after {minute} minutes");
         for _ in 0..4 {
             later(&mut input, &told, secs(15));
             tell(&mut input);
+            let mut absurd = input.clone();
+            for index in 0..10 {
+                let uid = pod(&mut absurd, relay(index)).uid.clone();
+                let lie = signal(&absurd, Reading::Absurd);
+                absurd.signals.insert(uid, lie);
+            }
+            unknown = plan(&absurd);
             told = plan(&input);
         }
     }
+    assert_eq!(attendance(&unknown), (Truth::False, Reason::Implausible));
+    assert!(unknown.cordon.is_empty());
     assert_eq!(told.cordon.len(), 6);
     assert!(told.cordon[0].name.contains("-relay-40-") && told.cordon[0].why == Cordon::Shrink);
     assert!(
@@ -325,4 +335,71 @@ fn a_relay_cordoned_before_the_drain_has_the_whole_time_of_the_drain() {
     later(&mut input, &told, secs(600));
     let gone: Vec<Slot> = plan(&input).delete.iter().map(|r| r.slot).collect();
     assert_eq!(gone, [relay(7)]);
+}
+
+#[test]
+fn growth_waits_for_the_mids_that_feed_it_and_for_no_wave() {
+    let mut class = class(15);
+    class.sizing.fan_out = 10;
+    class.ramp.wave_size = 5;
+    class.ramp.wave_interval = SignedDuration::from_mins(20);
+    let mut event = spec(Tier::K10, Some(at(START)));
+    event.max_tier = Tier::K50;
+    let mut world = World::new(class, event, at("2027-03-04T09:00:00Z"));
+    world.run_until(at(START) + secs(60), |_, _| {});
+    assert_eq!((world.alive(Role::Mid), world.alive(Role::Relay)), (3, 15));
+    let tell = |world: &mut World| {
+        let mut input = world.input();
+        everyone_tells(&mut input, Reading::Value(3704));
+        world.signals = input.signals;
+    };
+    tell(&mut world);
+    let told = world.plan();
+    let created = |told: &Plan, role| told.create.iter().filter(|p| p.slot.role == role).count();
+    // Three mids feed ten relays each; 63 relays need nine mids.
+    assert_eq!((created(&told, Role::Mid), created(&told, Role::Relay)), (6, 15));
+    world.apply(&told);
+    world.kubelets();
+    world.now += secs(70);
+    assert!(world.plan().create.is_empty());
+    world.kubelets();
+    tell(&mut world);
+    let told = world.plan();
+    assert_eq!((created(&told, Role::Mid), created(&told, Role::Relay)), (0, 33));
+}
+
+#[test]
+fn a_restart_on_air_waits_a_minute_for_answers_before_it_fills_up_a_smaller_fleet() {
+    let mut world = world_at(Tier::K10, 3660);
+    assert_eq!(world.phase(), Some(Phase::Overrun));
+    for index in 5..15 {
+        world.lose(relay(index), true);
+    }
+    world.kubelets();
+    // Nothing tells a relay that was given back from one that was lost.
+    world.restart();
+    let young = world.plan();
+    assert!(young.create.is_empty());
+    assert_eq!(young.next_wake, Some(world.now + secs(60)));
+    world.apply(&young);
+    world.now += secs(60);
+    assert_eq!(world.plan().create.len(), 10);
+}
+
+#[test]
+fn a_shrink_leaves_what_the_audience_needs() {
+    let mut world = world_at(Tier::K50, 60);
+    world.spec.tier = Tier::K10;
+    world.reconcile(|_, _| {});
+    let mut input = world.input();
+    everyone_tells(&mut input, Reading::Value(620));
+    let mut told = plan(&input);
+    for _ in 0..40 {
+        assert!(told.cordon.is_empty());
+        later(&mut input, &told, secs(15));
+        everyone_tells(&mut input, Reading::Value(620));
+        told = plan(&input);
+    }
+    // 60 of 63 are needed, and a tenth would be 6.
+    assert_eq!((relays_wanted(&told), told.cordon.len()), (60, 3));
 }
