@@ -157,9 +157,11 @@ pub(crate) fn running(
         (None, Some(message)) => refuse(view, Reason::TierNotAllowed, message),
         (None, None) => Vec::new(),
     };
+    // More people than `maxTier` is for are no reason to say that what was booked isn't ready.
+    let fails = |risk: &&Risk| !view.phase.on_air() && risk.cause != Reason::AboveCeiling;
     let judged = refused
         .is_empty()
-        .then(|| ready(view, unfed, risk.as_ref().filter(|_| !view.phase.on_air())));
+        .then(|| ready(view, unfed, risk.as_ref().filter(fails)));
     refused
         .into_iter()
         .chain(judged)

@@ -106,6 +106,8 @@ fn within_limits<'a>(view: &View<'a>, unwell: &BTreeMap<u32, (&'a Pod, Reason)>)
         return out;
     }
     let mut up = view.up();
+    // Never below what was booked, or below who is there.
+    let needed = view.size.seats.max(view.attendance.viewers.unwrap_or(0));
     for shard in by_shard(view, relays.map(|p| (p.slot.index, p))).values() {
         let most = (shard.len() as u32 / ONE_IN).max(1);
         let already = shard.iter().filter(|p| kept_out(view, p)).count() as u32;
@@ -115,8 +117,7 @@ fn within_limits<'a>(view: &View<'a>, unwell: &BTreeMap<u32, (&'a Pod, Reason)>)
                 break;
             }
             let parent = up.remove(&pod.slot);
-            // Never below what the tier needs.
-            if view.seats_of(&up) < view.wanted() {
+            if view.seats_of(&up) < needed {
                 up.extend(parent.map(|parent| (pod.slot, parent)));
                 return out;
             }
