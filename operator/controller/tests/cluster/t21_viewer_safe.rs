@@ -51,7 +51,7 @@ fn t21_lies_throw_nobody_out() {
             ];
             for target in length(&targets[1..2], &targets[..]) {
                 show.stage.lie(target.clone(), lie);
-                tokio::time::sleep(Duration::from_secs(length(8, 40))).await;
+                tokio::time::sleep(Duration::from_secs(length(6, 40))).await;
                 show.stage.tell_the_truth();
             }
             let results = show.stage.results();

@@ -84,16 +84,30 @@ fn unit() -> Result<()> {
 /// Stories of a thousand pods or hundreds of Webinars, which leave the cores to nobody else.
 const LARGE: [&str; 3] = ["million::", "nodes::", "t24_flood::"];
 
+/// Stories of audiences, which wait for people nearly all of their time.
+const WATCHED: [&str; 2] = ["live::", "t21_viewer_safe::"];
+
 fn cluster(nightly: bool) -> Result<Vec<String>> {
     let control_plane = ["--test-threads=1", "--nocapture"];
     let mut twice = stories::run("prometheus", &[], nightly)?;
-    twice.extend(stories::run("control_plane", &control_plane, nightly)?);
+    for target in ["control_plane", "dataplane"] {
+        twice.extend(stories::run(target, &control_plane, nightly)?);
+    }
     let large: Vec<&str> = control_plane.iter().chain(&LARGE).copied().collect();
     twice.extend(stories::run("cluster", &large, nightly)?);
+    // A million viewers leave the cores to nobody else.
+    let at_once = if nightly {
+        "--test-threads=1"
+    } else {
+        "--test-threads=3"
+    };
+    let mut watched = vec![at_once, "--show-output"];
+    watched.extend(WATCHED);
+    twice.extend(stories::run("cluster", &watched, nightly)?);
     // The others wait most of their time: for kubelets, drains and leases. What two at once say is shown one after the
     // other, when both are over.
     let mut small = vec!["--test-threads=2", "--show-output"];
-    small.extend(LARGE.iter().flat_map(|name| ["--skip", name]));
+    small.extend(LARGE.iter().chain(&WATCHED).flat_map(|name| ["--skip", name]));
     twice.extend(stories::run("cluster", &small, nightly)?);
     Ok(twice)
 }

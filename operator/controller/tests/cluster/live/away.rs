@@ -53,14 +53,14 @@ fn nobody_notices_an_api_server_that_is_away_across_the_start() {
 
 fn booking() -> Booking<'static> {
     Booking {
-        starts_in: length(55, 360),
+        starts_in: length(35, 360),
         ..Booking::default()
     }
 }
 
 /// From before the start until after it.
 fn away() -> Duration {
-    Duration::from_secs(length(50, 600))
+    Duration::from_secs(length(30, 600))
 }
 
 async fn everybody_is_there(scene: &Scene, show: &Show, before: &Fleet) -> Result<()> {

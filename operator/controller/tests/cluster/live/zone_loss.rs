@@ -32,7 +32,7 @@ fn those_who_lost_their_relay_find_another() {
             sizing: length(SMALL, "fanOut: 50"),
             spec: length("tier: 10k", "tier: 1M"),
             counts: length([2, 3, 15], [3, 27, 1212]),
-            starts_in: length(50, 180),
+            starts_in: length(28, 180),
             ..Booking::default()
         };
         let audience = length(10_000, 1_000_000);

@@ -15,7 +15,7 @@ use super::scene::{Scene, in_seconds};
 use super::world::{Counts, Fleet};
 
 /// Times of these stories run so many times faster than an audience's.
-pub(crate) const SCALE: f64 = 40.0;
+pub(crate) const SCALE: f64 = 80.0;
 
 /// An event ready for its audience.
 pub(crate) struct Show {
@@ -54,7 +54,7 @@ impl Default for Booking<'_> {
             attendance: ASK_PODS,
             spec: "tier: 10k",
             counts: [2, 3, 15],
-            starts_in: 45,
+            starts_in: 28,
         }
     }
 }
@@ -76,7 +76,7 @@ fn audience_class(sizing: &str, live: &str, attendance: &str) -> String {
     waveSize: 300
     waveInterval: 8s
     safetyPercent: 100
-    readyBefore: 35s
+    readyBefore: 18s
     settle: {{nodeStartup: 0s, imagePull: 0s, podStartup: 5s, upstream: 0s, loadBalancer: 0s}}
   live: {{{live}}}
 "
