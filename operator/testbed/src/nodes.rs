@@ -127,13 +127,38 @@ impl ControlPlane {
         Ok(names)
     }
 
-    /// Makes all nodes of a zone lose contact: Ready becomes Unknown, and so the controller manager taints them and
-    /// takes their pods for not ready. Returns the names.
+    /// Makes all nodes of a zone lose contact: Ready becomes Unknown, and so the controller manager taints them. Their pods
+    /// are not Ready any more. Returns the names of the nodes.
     ///
     /// # Errors
     /// When the API server refuses.
     pub async fn lose_zone(&self, zone: &str) -> Result<Vec<String>> {
-        self.label_zone(zone, json!("true")).await
+        let names = self.label_zone(zone, json!("true")).await?;
+        self.take_for_not_ready(&names).await?;
+        Ok(names)
+    }
+
+    /// The controller manager does this to pods when it declares a node Unknown itself, and not when it finds it so.
+    async fn take_for_not_ready(&self, nodes: &[String]) -> Result<()> {
+        let everywhere: Api<Pod> = Api::all(self.client());
+        let on = |pod: &Pod| pod.spec.as_ref().and_then(|s| s.node_name.clone());
+        let all = everywhere.list(&ListParams::default()).await?;
+        let lost = all
+            .items
+            .into_iter()
+            .filter(|p| on(p).is_some_and(|n| nodes.contains(&n)));
+        let patch =
+            Patch::Strategic(json!({"status": {"conditions": [{"type": "Ready", "status": "False"}]}}));
+        let (patch, params) = (&patch, &PatchParams::default());
+        stream::iter(lost)
+            .map(|pod| async move {
+                let pods: Api<Pod> = Api::namespaced(self.client(), &pod.namespace().unwrap_or_default());
+                pods.patch_status(&pod.name_any(), params, patch).await
+            })
+            .buffer_unordered(IN_FLIGHT)
+            .try_collect::<Vec<_>>()
+            .await?;
+        Ok(())
     }
 
     /// Undoes [`ControlPlane::lose_zone`] and waits until the nodes are Ready. Pods that were there stay not ready, as
