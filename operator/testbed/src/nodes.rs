@@ -153,7 +153,11 @@ impl ControlPlane {
         stream::iter(lost)
             .map(|pod| async move {
                 let pods: Api<Pod> = Api::namespaced(self.client(), &pod.namespace().unwrap_or_default());
-                pods.patch_status(&pod.name_any(), params, patch).await
+                match pods.patch_status(&pod.name_any(), params, patch).await {
+                    // Somebody has taken it away meanwhile.
+                    Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
+                    done => done.map(|_| ()),
+                }
             })
             .buffer_unordered(IN_FLIGHT)
             .try_collect::<Vec<_>>()
