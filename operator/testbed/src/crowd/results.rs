@@ -92,16 +92,20 @@ pub struct Seats {
 }
 
 impl Results {
-    /// One line, such as `1,000,000 joined, 0 refused, 0 dropped, peak 1,000,000`. Waiting and frozen pictures are told
-    /// when there were any, in whole seconds, rounded up.
+    /// One line, such as `1,000,000 joined, 0 refused, 0 dropped, peak 1,000,000`. Dropped are those whose pod went. Sessions
+    /// that servers ended, waiting and frozen pictures are told when there were any, in whole seconds, rounded up.
     pub fn summary(&self) -> String {
         let mut line = format!(
             "{} joined, {} refused, {} dropped, peak {}",
             Grouped(self.joined),
             Grouped(self.refused),
-            Grouped(self.dropped.total),
+            Grouped(self.dropped.by_pod_gone),
             Grouped(self.peak)
         );
+        if self.dropped.by_server > 0 {
+            let times = Grouped(self.dropped.by_server);
+            line.push_str(&format!(", {times} sent away by servers that lost their source"));
+        }
         if self.waited.viewers > 0 {
             let (viewers, longest) = (Grouped(self.waited.viewers), self.waited.max_seconds.ceil());
             line.push_str(&format!(", {viewers} waited up to {longest} s"));

@@ -28,6 +28,8 @@ pub(super) struct Summary {
     writes: Writes,
     operator: Operator,
     crowd: Crowd,
+    /// Sessions that media servers ended because they lost their source.
+    sent_away_by_servers: u64,
     #[serde(skip)]
     felt: Results,
     #[serde(skip)]
@@ -65,7 +67,7 @@ struct Crowd {
     joined: u64,
     /// Attempts that found no seat.
     refused: u64,
-    /// Sessions that ended against the viewer's will.
+    /// Sessions that ended with their pod.
     dropped: u64,
     peak: u64,
 }
@@ -115,9 +117,10 @@ impl Summary {
             crowd: Crowd {
                 joined: felt.joined,
                 refused: felt.refused,
-                dropped: felt.dropped.total,
+                dropped: felt.dropped.by_pod_gone,
                 peak: felt.peak,
             },
+            sent_away_by_servers: felt.dropped.by_server,
             felt,
             pods_ready_before_start: ready.total(),
             attendees: plan.tier.attendees() as usize,
@@ -133,7 +136,7 @@ impl Summary {
 
     /// Whether nobody was thrown out, but by what no operator can help: a machine that is lost.
     pub(super) fn is_kept(&self, scenario: Option<Scenario>) -> bool {
-        self.felt.dropped.total == 0 || scenario == Some(Scenario::ZoneLoss)
+        self.felt.dropped.by_pod_gone == 0 || scenario == Some(Scenario::ZoneLoss)
     }
 
     /// One line.
@@ -268,7 +271,7 @@ mod tests {
             r#""readyLeadSeconds":60,"firstCreateToAllReadySeconds":81,"#,
             r#""writes":{"create":1256,"update":1,"patch":2,"delete":3,"status":4,"events":5},"#,
             r#""operator":{"peakMemoryBytes":52428800,"cpuSeconds":4.57},"#,
-            r#""crowd":{"joined":1000000,"refused":0,"dropped":0,"peak":999999}}"#,
+            r#""crowd":{"joined":1000000,"refused":0,"dropped":0,"peak":999999},"sentAwayByServers":0}"#,
         );
         assert_eq!(summary(1_000_000, READY).json().expect("JSON"), wanted);
     }

@@ -25,7 +25,15 @@ fn relays_drain_when_they_are_empty_and_a_second_wave_finds_seats() {
         show.on_air(scene).await?;
         show.watched_by(9_000, Duration::from_secs(90)).await?;
         let moment = scene.mark().await?;
-        show.stage.leave(2.0 / 3.0);
+        // Slowly: a total that halves at once is not believed for a minute.
+        show.stage.leave_at(250.0);
+        eventually("two thirds to leave", Duration::from_secs(60), async || {
+            let watching = show.stage.results().watching;
+            ensure!(watching <= 3_000, "{watching}");
+            Ok(())
+        })
+        .await?;
+        show.stage.leave_at(0.0);
 
         // A cordoned relay keeps its viewers until they leave by themselves.
         let cordoned = eventually(
