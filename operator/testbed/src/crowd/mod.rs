@@ -29,7 +29,7 @@ pub struct Crowd {
     pub audience: u64,
     /// When the curve's time is zero: the event's start.
     pub start: Timestamp,
-    /// How many times faster than real the curve runs; above 0, else nobody comes before the end of time.
+    /// How many times faster than real the curve runs; above 0.
     pub scale: f64,
     /// When they come.
     pub curve: Curve,

@@ -4,7 +4,7 @@ use super::super::detail::Detail;
 use super::super::facts::Role;
 use super::super::options::DataPlaneOptions;
 use super::super::publish::{Encoder, Picture, Publishing};
-use super::scene::{SMALL, Scene, Shape};
+use super::scene::{SMALL, Scene, Shape, TICK};
 use crate::crowd::{Crowd, Curve};
 
 /// A scene with a picture and 60 viewers.
@@ -285,6 +285,25 @@ fn a_relay_that_sends_nothing_freezes_its_viewers() {
     assert_eq!(frozen.longest_seconds, 12.0);
     assert_eq!(frozen.viewer_seconds, 12.0 * viewers as f64);
     assert_eq!(scene.detail().outages, [], "one relay is no outage");
+}
+
+#[test]
+fn an_encoder_that_swings_never_stops() {
+    let mut scene = playing(Publishing::Single);
+    scene.stage().picture(Picture::Swings);
+    let mut seen = Vec::new();
+    for _ in 0..40 {
+        let before = inbound(&mut scene, "relay-1");
+        scene.run(TICK.as_secs_f64());
+        seen.push((inbound(&mut scene, "relay-1") - before) * 8.0 / TICK.as_secs_f64());
+    }
+    let (least, most) = (
+        seen.iter().copied().fold(f64::MAX, f64::min),
+        seen.iter().copied().fold(0.0, f64::max),
+    );
+    assert!((499_999.0..2_000_000.0).contains(&least), "{least} bit/s");
+    assert!((6_000_000.0..8_000_001.0).contains(&most), "{most} bit/s");
+    assert_eq!(scene.results().frozen.viewer_seconds, 0.0);
 }
 
 #[test]
