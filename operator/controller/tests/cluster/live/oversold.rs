@@ -19,7 +19,7 @@ fn an_oversold_event_grows_before_its_seats_run_out() {
         let booking = Booking {
             sizing: length("fanOut: 10", "fanOut: 50"),
             spec: length("tier: 10k, maxTier: 50k", "tier: 50k, maxTier: 250k"),
-            counts: length([2, 3, 15], [3, 6, 63]),
+            counts: length([2, 3, 15], [3, 3, 63]),
             starts_in: 50,
             ..Booking::default()
         };
