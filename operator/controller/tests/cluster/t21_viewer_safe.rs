@@ -2,15 +2,44 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, Result, ensure};
 use webinar_testbed::dataplane::{Lie, Publishing, Role, Target};
+use webinar_testbed::wait::eventually;
 
 use crate::support::audience::{Booking, Show, deleted, nobody_dropped};
 use crate::support::length::length;
-use crate::support::scene::{Setting, story};
+use crate::support::scene::{Scene, Setting, story};
 
 /// Nothing scraped may make the operator larger than this.
 const MOST_MEMORY: u64 = 200 << 20;
+
+/// Relays on which the operator lets nobody in any more.
+async fn draining(scene: &Scene, show: &Show) -> Result<i32> {
+    let status = scene.status(&show.namespace, "event").await?;
+    let relays = status.pools.iter().find(|p| p.role == webinar_api::Role::Relay);
+    Ok(relays.context("no relays")?.draining)
+}
+
+/// The wrong answer that is most like a right one: it is doubted at first, and never enough to take a relay away.
+async fn nobody_is_there_they_say(scene: &Scene, show: &Show) -> Result<()> {
+    show.stage.lie(Target::Role(Role::Relay), Lie::NoViewers);
+    // Two answers, and time to begin drains.
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    let cordoned = draining(scene, show).await?;
+    ensure!(cordoned == 0, "believed at once: {cordoned} relays drain");
+    eventually("it to be believed", Duration::from_secs(90), async || {
+        ensure!(draining(scene, show).await? > 0, "no relay drains");
+        Ok(())
+    })
+    .await?;
+    // Longer than it takes to end a drain.
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    let results = show.stage.results();
+    nobody_dropped(&results)?;
+    ensure!(results.dropped.total == 0, "{results:?}");
+    show.stage.tell_the_truth();
+    Ok(())
+}
 
 #[test]
 fn t21_lies_throw_nobody_out() {
@@ -28,6 +57,7 @@ fn t21_lies_throw_nobody_out() {
         show.says(scene, "AttendanceKnown", "Fresh", Duration::from_secs(60))
             .await?;
         let moment = scene.mark().await?;
+        nobody_is_there_they_say(scene, &show).await?;
         let lies = [
             Lie::Unavailable,
             Lie::Close,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use webinar_testbed::dataplane::Publishing;
+use webinar_testbed::dataplane::{Lie, Publishing, Target};
 use webinar_testbed::tools::Tool;
 
 use crate::support::audience::{Booking, Show, deleted};
@@ -17,13 +17,30 @@ const AUDIENCE: u64 = 9_000;
 fn nobody_notices_an_operator_that_is_away_across_the_start() {
     story(Setting::watched(3), async |scene| {
         scene.start_operator().await?;
-        let show = Show::booked(scene, &booking()).await?;
+        // Capacity may fall, and soon: what is not known must not count as nobody.
+        let booking = Booking {
+            spec: "tier: 10k, release: AfterPeak",
+            live: "floorAfterStart: 0s, overrun: 30s, drainTimeout: 5s, shrinkAfter: 4s, shrinkInterval: 2s",
+            ..booking()
+        };
+        let show = Show::booked(scene, &booking).await?;
         let before = Fleet::of(scene, &show.namespace, "event").await?;
         let moment = scene.mark().await?;
         show.opens(Publishing::Single, AUDIENCE);
         scene.kill_operator()?;
         tokio::time::sleep(away()).await;
+        // Too few relays tell the new process of their viewers.
+        for relay in 10..15 {
+            show.stage
+                .lie(Target::Slot(format!("relay-{relay}")), Lie::Unavailable);
+        }
         scene.start_operator().await?;
+        show.on_air(scene).await?;
+        show.watched_by(AUDIENCE, Duration::from_secs(90)).await?;
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        let status = scene.status(&show.namespace, "event").await?;
+        ensure!(status.pools.iter().all(|p| p.draining == 0), "{:?}", status.pools);
+        show.stage.tell_the_truth();
         everybody_is_there(scene, &show, &before).await?;
         let records = scene.since(moment).await?;
         ensure!(

@@ -17,9 +17,10 @@ use crate::support::scene::{Scene, Setting, story};
 fn a_prometheus_server_tells_of_audience_and_picture() {
     story(Setting::watched(3), async |scene| {
         let through = scene.data_plane()?.proxy_url();
+        // It is asked every five seconds: every other answer is one that it has given before.
         let mut server = Prometheus::start(&format!(
             "
-global: {{scrape_interval: 1s}}
+global: {{scrape_interval: 10s}}
 scrape_configs:
 - job_name: media
   proxy_url: {through}
@@ -32,7 +33,7 @@ scrape_configs:
         let of = |metric: &str| format!("sum by (pod) ({metric}{{namespace=\"$namespace\"}})");
         let viewers = "sum by (pod) (paths_readers{namespace=\"$namespace\",readerType=~\"webRTC.*|hls.*\"})";
         let attendance = format!(
-            "prometheus: {{url: '{}', scrapeInterval: 1s, queries: {{viewers: '{viewers}', bytesIn: '{}', bytesOut: '{}'}}}}",
+            "prometheus: {{url: '{}', scrapeInterval: 10s, queries: {{viewers: '{viewers}', bytesIn: '{}', bytesOut: '{}'}}}}",
             server.url(),
             of("paths_inbound_bytes"),
             of("paths_outbound_bytes")
