@@ -8,7 +8,7 @@ use webinar_testbed::crowd::{Crowd, Curve};
 use webinar_testbed::dataplane::Publishing;
 use webinar_testbed::wait::eventually;
 
-use crate::support::audience::{Booking, Show, deleted, nobody_dropped};
+use crate::support::audience::{Booking, Show, deleted, nobody_dropped, nothing_deleted};
 use crate::support::scene::{Setting, in_seconds, story};
 
 #[test]
@@ -56,11 +56,7 @@ fn relays_drain_when_they_are_empty_and_a_second_wave_finds_seats() {
         let results = show.stage.results();
         nobody_dropped(&results)?;
         let records = scene.since(moment).await?;
-        ensure!(
-            deleted(&records, &show).is_empty(),
-            "{:?}",
-            deleted(&records, &show)
-        );
+        nothing_deleted(&records, &show)?;
 
         // The last of them leave: the cordoned relays are empty now, and go.
         show.stage.leave(1.0);

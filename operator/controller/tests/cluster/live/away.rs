@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use webinar_testbed::dataplane::{Lie, Publishing, Target};
 use webinar_testbed::tools::Tool;
 
-use crate::support::audience::{Booking, Show, deleted};
+use crate::support::audience::{Booking, Show, nothing_deleted};
 use crate::support::length::length;
 use crate::support::scene::{Scene, Setting, story};
 use crate::support::world::Fleet;
@@ -43,11 +43,7 @@ fn nobody_notices_an_operator_that_is_away_across_the_start() {
         show.stage.tell_the_truth();
         everybody_is_there(scene, &show, &before).await?;
         let records = scene.since(moment).await?;
-        ensure!(
-            deleted(&records, &show).is_empty(),
-            "{:?}",
-            deleted(&records, &show)
-        );
+        nothing_deleted(&records, &show)?;
         Ok(())
     });
 }

@@ -14,7 +14,7 @@ use webinar_testbed::dataplane::{Encoder, Publishing, Role};
 use webinar_testbed::wait::eventually;
 
 use crate::support::assertions::{endpoints, verdict};
-use crate::support::audience::{Booking, Show, deleted, nobody_dropped, seconds};
+use crate::support::audience::{Booking, Show, deleted, nobody_dropped, nothing_deleted, seconds};
 use crate::support::length::length;
 use crate::support::scene::{Scene, Setting, now, story};
 use crate::support::world::Fleet;
@@ -190,11 +190,7 @@ fn with_a_single_encoder_it_is_told_and_nothing_is_restarted() {
         );
         nobody_dropped(&results)?;
         let records = scene.since(moment).await?;
-        ensure!(
-            deleted(&records, &show).is_empty(),
-            "{:?}",
-            deleted(&records, &show)
-        );
+        nothing_deleted(&records, &show)?;
         ensure!(
             entry_points(scene, &show).await? == addresses,
             "an entry point changed"

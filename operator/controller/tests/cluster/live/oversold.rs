@@ -8,7 +8,7 @@ use webinar_testbed::dataplane::Publishing;
 use webinar_testbed::wait::eventually;
 
 use crate::support::assertions::{pod_writes, verdict};
-use crate::support::audience::{Booking, Show, deleted, nobody_dropped};
+use crate::support::audience::{Booking, Show, nobody_dropped, nothing_deleted};
 use crate::support::length::length;
 use crate::support::scene::{Setting, story};
 
@@ -68,8 +68,7 @@ fn an_oversold_event_grows_before_its_seats_run_out() {
         let admission = status.admission.context("nothing for a join gate")?;
         ensure!(admission.open, "{admission:?}");
         let records = scene.since(moment).await?;
-        let gone = deleted(&records, &show);
-        ensure!(gone.is_empty(), "deleted while people watch: {gone:?}");
+        nothing_deleted(&records, &show)?;
         Ok(())
     });
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::ListParams;
 use kube::{Api, ResourceExt as _};
@@ -10,7 +10,7 @@ use webinar_testbed::Prometheus;
 use webinar_testbed::dataplane::{Encoder, Publishing};
 
 use crate::support::assertions::verdict;
-use crate::support::audience::{Booking, Show, deleted, nobody_dropped};
+use crate::support::audience::{Booking, Show, nobody_dropped, nothing_deleted};
 use crate::support::scene::{Scene, Setting, story};
 
 #[test]
@@ -78,11 +78,7 @@ scrape_configs:
         println!("{said}");
         nobody_dropped(&show.stage.results())?;
         let records = scene.since(moment).await?;
-        ensure!(
-            deleted(&records, &show).is_empty(),
-            "{:?}",
-            deleted(&records, &show)
-        );
+        nothing_deleted(&records, &show)?;
         Ok(())
     });
 }

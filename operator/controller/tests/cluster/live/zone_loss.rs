@@ -14,7 +14,7 @@ use webinar_testbed::dataplane::{Publishing, ServerDetail};
 use webinar_testbed::wait::eventually;
 
 use crate::support::assertions::verdict;
-use crate::support::audience::{Booking, SMALL, Show, nobody_dropped};
+use crate::support::audience::{Booking, Show, nobody_dropped};
 use crate::support::length::length;
 use crate::support::scene::{Scene, Setting, story};
 use crate::support::world::Fleet;
@@ -50,14 +50,7 @@ fn those_who_lost_their_relay_find_another() {
             })
             .await?;
         scene.start_operator().await?;
-        let booking = Booking {
-            sizing: length(SMALL, "fanOut: 50"),
-            spec: length("tier: 10k", "tier: 1M"),
-            counts: length([2, 3, 15], [3, 27, 1212]),
-            starts_in: length(28, 180),
-            ..Booking::default()
-        };
-        let audience = length(10_000, 1_000_000);
+        let (booking, audience) = Booking::largest();
         let show = Show::booked(scene, &booking).await?;
         show.opens(Publishing::Dual, audience);
         show.on_air(scene).await?;

@@ -10,6 +10,7 @@ use webinar_testbed::dataplane::{Event, Publishing};
 use webinar_testbed::wait::eventually;
 
 use super::assertions::pod_writes;
+use super::length::length;
 use super::manifests::{class, webinar};
 use super::scene::{Scene, in_seconds};
 use super::world::{Counts, Fleet};
@@ -41,7 +42,7 @@ pub(crate) struct Booking<'a> {
 }
 
 /// A parent feeds 8: 10k has 2 SFUs, 3 mids and 15 relays.
-pub(crate) const SMALL: &str = "fanOut: 8";
+const SMALL: &str = "fanOut: 8";
 
 /// The floor ends with the start, the overrun lasts half a minute, drains take five seconds.
 pub(crate) const BRISK: &str = "floorAfterStart: 0s, overrun: 30s, drainTimeout: 5s";
@@ -64,6 +65,20 @@ pub(crate) const ASK_PODS: &str = "podMetrics: {port: 9998, path: '/metrics?type
       viewers: {sum: [{metric: paths_readers, match: {readerType: [webRTCSession, hlsSession, moqSession]}}]},
       bytesIn: {sum: [{metric: paths_inbound_bytes}]},
       bytesOut: {sum: [{metric: paths_outbound_bytes}]}}";
+
+impl Booking<'_> {
+    /// A small event on every day, a million people at night, and how many come.
+    pub(crate) fn largest() -> (Self, u64) {
+        let booking = Self {
+            sizing: length(SMALL, "fanOut: 50"),
+            spec: length("tier: 10k", "tier: 1M"),
+            counts: length([2, 3, 15], [3, 27, 1212]),
+            starts_in: length(28, 180),
+            ..Self::default()
+        };
+        (booking, length(10_000, 1_000_000))
+    }
+}
 
 /// A class for events with an audience.
 fn audience_class(sizing: &str, live: &str, attendance: &str) -> String {
@@ -161,6 +176,13 @@ pub(crate) fn nobody_dropped(results: &Results) -> Result<()> {
 pub(crate) fn deleted(records: &Records, show: &Show) -> Vec<String> {
     let writes = pod_writes(records, "delete", &show.namespace, "event");
     writes.iter().map(|w| w.slot.to_string()).collect()
+}
+
+/// The operator deleted no pod.
+pub(crate) fn nothing_deleted(records: &Records, show: &Show) -> Result<()> {
+    let gone = deleted(records, show);
+    ensure!(gone.is_empty(), "deleted while people watch: {gone:?}");
+    Ok(())
 }
 
 /// So many seconds have passed between two instants.
