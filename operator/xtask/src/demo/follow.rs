@@ -21,6 +21,7 @@ use super::stage::Stage;
 
 const READY: &str = "Ready";
 const AT_RISK: &str = "CapacityAtRisk";
+const MEDIA: &str = "MediaFlowing";
 
 const TICK: Duration = Duration::from_secs(1);
 
@@ -152,14 +153,16 @@ impl Story {
         if phase_is_new {
             lines.push(self.news(now, &self.phase_name(), self.message(READY)));
         }
-        let risk = self.message(AT_RISK);
-        if at_risk(&before) != at_risk(&self.status) && !(phase_is_new && risk == self.message(READY)) {
-            let state = if at_risk(&self.status) {
-                "at risk"
-            } else {
-                "on plan"
-            };
-            lines.push(self.news(now, state, risk));
+        let told_already = phase_is_new && self.message(AT_RISK) == self.message(READY);
+        if trouble(&before, AT_RISK, "True") != trouble(&self.status, AT_RISK, "True") && !told_already {
+            let at_risk = trouble(&self.status, AT_RISK, "True").is_some();
+            let state = if at_risk { "at risk" } else { "on plan" };
+            lines.push(self.news(now, state, self.message(AT_RISK)));
+        }
+        if trouble(&before, MEDIA, "False") != trouble(&self.status, MEDIA, "False") {
+            let frozen = trouble(&self.status, MEDIA, "False").is_some();
+            let state = if frozen { "no media" } else { "media" };
+            lines.push(self.news(now, state, self.message(MEDIA)));
         }
         lines
     }
@@ -253,7 +256,9 @@ impl Story {
     }
 }
 
-fn at_risk(status: &WebinarStatus) -> bool {
+/// The reason of a condition that has the status that means trouble.
+fn trouble<'a>(status: &'a WebinarStatus, condition: &str, is: &str) -> Option<&'a str> {
     let mut conditions = status.conditions.iter();
-    conditions.any(|c| c.type_ == AT_RISK && c.status == "True")
+    let found = conditions.find(|c| c.type_ == condition && c.status == is)?;
+    Some(&found.reason)
 }
