@@ -98,90 +98,126 @@ pub(crate) fn size(facts: &Facts<'_>, memory: &mut Memory, state: &mut State) ->
     } = *facts;
     let spec = memory.accepted.spec.clone();
     let booked = capacity.counts(spec.tier, &memory.shape);
-    let began = *state.began.get_or_insert(input.now);
     if memory.shape.room || !phase.holds_capacity() {
+        state.began.get_or_insert(input.now);
         return fixed(booked, spec.tier);
     }
-    let share = u64::from(class.live.grow_at_percent.max(1));
-    let asked = u64::from(attendance.demand) * 100 / share;
+    let asked = u64::from(attendance.demand) * 100 / u64::from(class.live.grow_at_percent.max(1));
     let all = spec.max_tier.attendees();
     let audience = u32::try_from(asked).map_or(all, |n| n.min(all));
     let need = attendance.viewers.map_or(0, |_| capacity.relays(audience));
-    let may = |relays: u32| {
-        let fleet = capacity.with_relays(relays, &memory.shape);
-        relays.min(ceiling(input, class, memory, fleet))
-    };
-    let before = memory.most_relays.max(booked.relay);
-    let step = before
-        .saturating_add(before.div_ceil(10))
-        .min(capacity.relays(all));
-    let level = if need > before {
-        may(need.max(step)).max(before)
-    } else {
-        before
-    };
-    let capped = capacity.relays(u32::try_from(asked).unwrap_or(u32::MAX)) > may(capacity.relays(all));
-    let level_now = may(level).max(booked.relay);
-
+    let level = level(facts, memory, booked, need);
+    let most = permitted(facts, memory, capacity.relays(all));
+    let capped = capacity.relays(u32::try_from(asked).unwrap_or(u32::MAX)) > most;
+    let level_now = permitted(facts, memory, level).max(booked.relay);
     let follows = follows(facts, memory);
-    let here = facts.fleet.count(Role::Relay, |_| true);
     let known = attendance.known().is_some();
-    let young = after(began, FIRST_ANSWERS);
-    let mut next = None;
-    let mut loose = lowered(memory, booked) || (follows && (known || state.needed.is_some()));
-    let relays = match (follows, known) {
-        (false, _) => level_now,
-        (true, true) => may(need),
-        // Nobody can say: what is there stays, and what was needed last.
-        (true, false) => {
-            let last = state.needed.unwrap_or_else(|| {
-                if attendance.viewers.is_none() && input.now < young && class.attendance.is_some() {
-                    next = Some(young);
-                    let there = here.saturating_add(vacant(facts.fleet, input, level_now));
-                    loose |= there < level_now;
-                    there.min(level_now)
-                } else {
-                    level_now
-                }
-            });
-            may(need).max(last).max(here.min(level_now))
+    let loose = lowered(memory, booked) || (follows && (known || state.needed.is_some()));
+    let followed = if follows {
+        let need = permitted(facts, memory, need);
+        followed(facts, state, need, level_now)
+    } else {
+        state.began.get_or_insert(input.now);
+        state.needed = None;
+        Followed {
+            relays: level_now,
+            ..Followed::default()
         }
     };
-    state.needed = match (follows, known) {
-        (false, _) => None,
-        (true, true) => Some(relays),
-        (true, false) => state.needed.map(|last| last.max(relays)),
-    };
+    let loose = loose || followed.loose;
     memory.most_relays = level;
     let mids = capacity.with_relays(level_now, &memory.shape).mid;
     let fleet = Counts {
         mid: booked.mid.max(mids),
-        relay: relays,
+        relay: followed.relays,
         ..booked
     };
     let ordered = floor(&input.orders, input.now)
         .map_or(0, |order| order.relays.min(ceiling(input, class, memory, fleet)));
     let wanted = Counts {
-        relay: relays.max(ordered),
+        relay: fleet.relay.max(ordered),
         ..fleet
     };
     let seats = match attendance.viewers {
         _ if !follows => spec.tier.attendees(),
         Some(viewers) => viewers.min(spec.tier.attendees()),
-        None => capacity.seats(relays, spec.tier),
+        None => capacity.seats(fleet.relay, spec.tier),
     };
     Size {
         relays: slots(facts.fleet, wanted.relay, loose, known),
         wanted,
-        grown: relays,
+        grown: fleet.relay,
         capped,
         follows,
         loose,
         seats,
         audience,
         tier: in_effect(capacity, wanted.relay, spec.max_tier),
-        next,
+        next: followed.next,
     }
+}
+
+/// `relays`, as far as class and orders allow them.
+fn permitted(facts: &Facts<'_>, memory: &Memory, relays: u32) -> u32 {
+    let fleet = facts.capacity.with_relays(relays, &memory.shape);
+    relays.min(ceiling(facts.input, facts.class, memory, fleet))
+}
+
+/// What the fleet has grown to. It grows by a tenth at least, so that it is not noted for each relay.
+fn level(facts: &Facts<'_>, memory: &Memory, booked: Counts, need: u32) -> u32 {
+    let before = memory.most_relays.max(booked.relay);
+    if need <= before {
+        return before;
+    }
+    let all = memory.accepted.spec.max_tier.attendees();
+    let step = before.saturating_add(before.div_ceil(10));
+    let step = step.min(facts.capacity.relays(all));
+    permitted(facts, memory, need.max(step)).max(before)
+}
+
+/// Relays of a fleet that may be smaller than what was booked.
+#[derive(Debug, Default)]
+struct Followed {
+    relays: u32,
+    /// It may have holes, although nobody can say who is watching.
+    loose: bool,
+    /// When it is filled up although nobody can say.
+    next: Option<Timestamp>,
+}
+
+/// As many as the audience needs. While nobody can say: what is there, and what was needed last.
+fn followed(facts: &Facts<'_>, state: &mut State, need: u32, level: u32) -> Followed {
+    let Facts {
+        input,
+        class,
+        fleet,
+        attendance,
+        ..
+    } = *facts;
+    let began = *state.began.get_or_insert(input.now);
+    if attendance.known().is_some() {
+        state.needed = Some(need);
+        return Followed {
+            relays: need,
+            ..Followed::default()
+        };
+    }
+    let here = fleet.count(Role::Relay, |_| true);
+    let young = after(began, FIRST_ANSWERS);
+    let mut out = Followed::default();
+    let last = state.needed.unwrap_or_else(|| {
+        if attendance.viewers.is_none() && input.now < young && class.attendance.is_some() {
+            out.next = Some(young);
+            let there = here.saturating_add(vacant(fleet, input, level));
+            out.loose = there < level;
+            there.min(level)
+        } else {
+            level
+        }
+    });
+    out.relays = need.max(last).max(here.min(level));
+    state.needed = state.needed.map(|last| last.max(out.relays));
+    out
 }
 
 /// The size of a fleet that is what was booked.
