@@ -23,6 +23,7 @@ const EVERYWHERE: &[Right] = &[
         "controllerrevisions",
         "create delete get list patch watch",
     ),
+    ("discovery.k8s.io", "endpointslices", "get list watch"),
     ("events.k8s.io", "events", "create patch"),
     (
         "policy",
