@@ -4,15 +4,18 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::Service;
+use kube::api::ListParams;
+use kube::{Api, ResourceExt as _};
 use webinar_testbed::audit::Records;
 use webinar_testbed::crowd::{Crowd, Results};
 use webinar_testbed::dataplane::{Event, Publishing};
 use webinar_testbed::wait::eventually;
 
-use super::assertions::pod_writes;
+use super::assertions::{endpoints, pod_writes};
 use super::length::length;
 use super::manifests::{class, webinar};
-use super::scene::{Scene, in_seconds};
+use super::scene::{ENDPOINTS, Scene, in_seconds};
 use super::world::{Counts, Fleet};
 
 /// Times of these stories run so many times faster than an audience's.
@@ -111,6 +114,7 @@ impl Show {
         let stage = scene.data_plane()?.event(&namespace, "event");
         let patience = Duration::from_secs(120);
         Fleet::complete(scene, &namespace, "event", booking.counts, patience).await?;
+        reachable(scene, &namespace, booking.counts[2]).await?;
         Ok(Self {
             namespace,
             start,
@@ -160,6 +164,23 @@ impl Show {
         let found = status.conditions.iter().find(|c| c.type_ == kind);
         Ok(found.context("the condition")?.message.clone())
     }
+}
+
+/// Waits until viewers' addresses lead to so many relays: Kubernetes takes its time.
+async fn reachable(scene: &Scene, namespace: &str, relays: usize) -> Result<()> {
+    let services: Api<Service> = Api::namespaced(scene.control_plane.client(), namespace);
+    eventually("addresses of every relay", ENDPOINTS, async || {
+        let mut led_to = 0;
+        for service in services.list_metadata(&ListParams::default()).await? {
+            let name = service.name_any();
+            if name.contains("-viewers-") {
+                led_to += endpoints(scene, namespace, &name).await?.len();
+            }
+        }
+        ensure!(led_to == relays, "{led_to} of {relays}");
+        Ok(())
+    })
+    .await
 }
 
 /// Nobody was thrown out because of a pod that went.
