@@ -208,10 +208,13 @@ impl Summary {
 }
 
 fn sentence(outcome: &Outcome) -> String {
-    match (&outcome.ready_time, outcome.ready_lead_seconds) {
+    let ready = match (&outcome.ready_time, outcome.ready_lead_seconds) {
         (Some(time), Some(lead)) => format!("Ready at {}, {lead} s before the start", time_of_day(time.0)),
         _ => "never Ready as a whole".to_owned(),
-    }
+    };
+    let peak = outcome.peak_attendees.and_then(|peak| usize::try_from(peak).ok());
+    let peak = peak.map_or_else(String::new, |peak| format!(", {} people at most", grouped(peak)));
+    format!("{ready}{peak}, {} incidents", outcome.incidents)
 }
 
 fn seconds(seconds: Option<i64>) -> String {
