@@ -122,29 +122,31 @@ impl Metrics {
             "When a byte was last seen to arrive from the presenters",
             all.last_media.clone(),
         );
-        registry.register("webinar_capacity_attendees", "Seats", all.capacity.clone());
-        registry.register("webinar_tier_attendees", "Booked audience size", all.tier.clone());
-        registry.register("webinar_pods", "Pods by role", all.pods.clone());
-        registry.register(
+        let mut gauge =
+            |name: &str, help: &str, metric: Family<Event, Gauge>| registry.register(name, help, metric);
+        gauge("webinar_tier_attendees", "Booked audience size", all.tier.clone());
+        gauge(
             "webinar_foreign_pods",
             "Pods that carry the Webinar's labels and are not its own",
             all.foreign_pods.clone(),
         );
-        registry.register(
+        gauge(
             "webinar_attendees",
             "Viewers; absent while they are not known",
             all.attendees.clone(),
         );
-        registry.register(
+        gauge(
             "webinar_joins_per_second_allowed",
             "Viewers that a join gate may let in each second",
             all.joins.clone(),
         );
-        registry.register(
+        gauge(
             "webinar_media_inbound_bits_per_second",
             "What the active SFU receives; absent while that is not known",
             all.inbound.clone(),
         );
+        registry.register("webinar_capacity_attendees", "Seats", all.capacity.clone());
+        registry.register("webinar_pods", "Pods by role", all.pods.clone());
         registry.register(
             "webinar_failovers",
             "Changes of the active SFU",

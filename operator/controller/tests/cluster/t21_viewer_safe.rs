@@ -97,15 +97,7 @@ fn t21_lies_throw_nobody_out() {
         // It sees again.
         show.says(scene, "AttendanceKnown", "Fresh", Duration::from_secs(120))
             .await?;
-        scene
-            .until(
-                &show.namespace,
-                "event",
-                "counted",
-                Duration::from_secs(60),
-                |s| s.attendance.as_ref().is_some_and(|a| a.current == 9_000),
-            )
-            .await?;
+        show.counted(scene, 9_000, Duration::from_secs(60)).await?;
         Ok(())
     });
 }

@@ -5,19 +5,21 @@
 #![allow(dead_code, unreachable_pub)]
 
 mod crowd;
+mod defaults;
+mod stage;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use webinar_plan::{
-    Class, ClassFinding, ConditionType, Cordon, Cpu, Input, Live, Memory, Neighbour, Orders, Phase, Plan,
-    Pod, PodTrouble, Ramp, Reason, Recent, Role, Setback, SetbackKind, Settle, Signal, Sizing, Slot, Source,
-    Spec, Stall, Stranger, Tier, Truth, Webinar, Zones, plan,
+    Class, ClassFinding, ConditionType, Cordon, Input, Memory, Neighbour, Orders, Phase, Plan, Pod,
+    PodTrouble, Reason, Recent, Role, Setback, SetbackKind, Signal, Slot, Spec, Stranger, Truth, Webinar,
+    plan,
 };
 
-mod stage;
-
 pub use crowd::Crowd;
+#[allow(unused_imports, reason = "each test binary uses its own part of this module")]
+pub use defaults::{class, sizing, spec};
 pub use stage::{Leads, Stage};
 
 /// How long the model may take to come to rest at one instant.
@@ -32,90 +34,6 @@ pub fn at(text: &str) -> Timestamp {
 
 pub fn secs(n: i64) -> SignedDuration {
     SignedDuration::from_secs(n)
-}
-
-/// The figures of sizing.md.
-pub fn sizing() -> Sizing {
-    let sfus = [1, 2, 2, 3, 3, 3, 3];
-    Sizing {
-        viewer_kbps: 1500,
-        viewer_pps: 200,
-        pps_per_cpu: 19_000,
-        max_cpu_percent: 65,
-        egress_mbps: 5000,
-        max_egress_percent: 75,
-        hard_percent: 95,
-        max_viewers_per_relay: None,
-        imbalance_percent: 10,
-        spares_min: 2,
-        spares_percent: 2,
-        fan_out: 50,
-        stage_pps: 1220,
-        stage_kbps: 9000,
-        pps_per_panelist: 940,
-        sfu_counts: Tier::ALL.into_iter().zip(sfus).collect(),
-        zones: 3,
-        max_pods: 5000,
-    }
-}
-
-/// The default class, with templates that request `cpus` CPUs.
-pub fn class(cpus: u64) -> Class {
-    Class {
-        name: "standard".to_owned(),
-        max_tier: Tier::M1,
-        max_total_pods: None,
-        sizing: sizing(),
-        cpu: Cpu {
-            sfu_millis: cpus * 1000,
-            relay_millis: Some(cpus * 1000),
-        },
-        zones: Zones::default(),
-        ramp: Ramp {
-            wave_size: 300,
-            wave_interval: SignedDuration::from_mins(3),
-            safety_percent: 150,
-            ready_before: None,
-            settle: Settle {
-                node_startup: SignedDuration::from_mins(4),
-                image_pull: secs(60),
-                pod_startup: secs(5),
-                upstream: secs(10),
-                load_balancer: secs(90),
-            },
-        },
-        live: Live {
-            floor_after_start: SignedDuration::from_mins(15),
-            overrun: SignedDuration::from_hours(2),
-            drain_timeout: SignedDuration::from_mins(10),
-            grow_at_percent: 80,
-            shrink_after: SignedDuration::from_mins(10),
-            shrink_interval: SignedDuration::from_mins(5),
-            gone_after: SignedDuration::from_mins(2),
-            joins_per_second_per_relay: 10,
-        },
-        budgets: true,
-        attendance: Some(Source::Pods),
-        stall: Stall {
-            floor: 2000,
-            after: secs(8),
-            no_signal_after: secs(20),
-            standby_after: secs(10),
-        },
-    }
-}
-
-/// What an event team writes at least.
-pub fn spec(tier: Tier, start: Option<Timestamp>) -> Spec {
-    Spec {
-        tier,
-        max_tier: tier,
-        start,
-        duration: SignedDuration::from_mins(60),
-        panelists: 10,
-        ready_before: None,
-        overrun: None,
-    }
 }
 
 /// A pod and what the model knows of its future.

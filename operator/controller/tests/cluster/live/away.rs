@@ -84,14 +84,7 @@ async fn everybody_is_there(scene: &Scene, show: &Show, before: &Fleet) -> Resul
         results.joined == AUDIENCE && results.refused == 0 && results.dropped.total == 0,
         "{results:?}"
     );
-    let after = Fleet::complete(
-        scene,
-        &show.namespace,
-        "event",
-        [2, 3, 15],
-        Duration::from_secs(60),
-    )
-    .await?;
+    let after = show.whole(scene, [2, 3, 15], Duration::from_secs(60)).await?;
     ensure!(after.uids() == before.uids(), "another fleet");
     show.says(scene, "AttendanceKnown", "Fresh", Duration::from_secs(90))
         .await?;

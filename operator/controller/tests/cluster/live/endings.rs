@@ -51,11 +51,7 @@ fn the_speaker_leaves_two_minutes_before_the_end_and_then_everybody_does() {
         println!("{left}");
         // "End for all": believed when it has been said for a minute.
         show.stage.leave(1.0);
-        let status = scene
-            .until(&show.namespace, "event", "empty", Duration::from_secs(150), |s| {
-                s.attendance.as_ref().is_some_and(|a| a.current == 0)
-            })
-            .await?;
+        let status = show.counted(scene, 0, Duration::from_secs(150)).await?;
         ensure!(verdict(&status, "CapacityAtRisk").0 == "False", "{status:?}");
         ends_well(scene, &show, Duration::from_secs(240)).await
     });

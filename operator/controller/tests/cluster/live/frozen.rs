@@ -70,6 +70,17 @@ async fn entry_points(scene: &Scene, show: &Show) -> Result<BTreeMap<String, Vec
     Ok(out)
 }
 
+/// Viewers' addresses lead to the very pods that they led to before.
+async fn no_entry_point_changed(
+    scene: &Scene,
+    show: &Show,
+    before: &BTreeMap<String, Vec<String>>,
+) -> Result<()> {
+    let now = entry_points(scene, show).await?;
+    ensure!(now == *before, "an entry point changed: {before:?}, {now:?}");
+    Ok(())
+}
+
 #[test]
 fn with_an_encoder_that_sends_twice_the_picture_comes_back_at_the_same_addresses() {
     story(real_time(), async |scene| {
@@ -112,14 +123,7 @@ fn with_an_encoder_that_sends_twice_the_picture_comes_back_at_the_same_addresses
             "{:?}",
             deleted(&records, &show)
         );
-        let fleet = Fleet::complete(
-            scene,
-            &show.namespace,
-            "event",
-            [2, 3, 15],
-            Duration::from_secs(60),
-        )
-        .await?;
+        let fleet = show.whole(scene, [2, 3, 15], Duration::from_secs(60)).await?;
         let (old, new) = (before.uids(), fleet.uids());
         let replaced: Vec<String> = old
             .keys()
@@ -127,10 +131,7 @@ fn with_an_encoder_that_sends_twice_the_picture_comes_back_at_the_same_addresses
             .map(ToString::to_string)
             .collect();
         ensure!(replaced == ["sfu-0"], "{replaced:?}");
-        ensure!(
-            entry_points(scene, &show).await? == addresses,
-            "an entry point changed"
-        );
+        no_entry_point_changed(scene, &show, &addresses).await?;
         let told = scene.events(&show.namespace, "event", "FailedOver").await?;
         ensure!(told.len() == 1, "{told:?}");
         Ok(())
@@ -191,10 +192,7 @@ fn with_a_single_encoder_it_is_told_and_nothing_is_restarted() {
         nobody_dropped(&results)?;
         let records = scene.since(moment).await?;
         nothing_deleted(&records, &show)?;
-        ensure!(
-            entry_points(scene, &show).await? == addresses,
-            "an entry point changed"
-        );
+        no_entry_point_changed(scene, &show, &addresses).await?;
         let warned = scene.events(&show.namespace, "event", "NoStandby").await?;
         ensure!(
             !warned.is_empty() && warned.iter().all(|w| w.type_ == "Warning"),
@@ -257,18 +255,8 @@ fn a_mid_that_dies_is_stood_in_for() {
             results.dropped.by_server
         );
         nobody_dropped(&results)?;
-        Fleet::complete(
-            scene,
-            &show.namespace,
-            "event",
-            [2, 3, 15],
-            Duration::from_secs(60),
-        )
-        .await?;
-        ensure!(
-            entry_points(scene, &show).await? == addresses,
-            "an entry point changed"
-        );
+        show.whole(scene, [2, 3, 15], Duration::from_secs(60)).await?;
+        no_entry_point_changed(scene, &show, &addresses).await?;
         Ok(())
     });
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use webinar_testbed::dataplane::Publishing;
-use webinar_testbed::wait::{Stopwatch, eventually};
+use webinar_testbed::wait::Stopwatch;
 
 use crate::support::assertions::verdict;
 use crate::support::audience::{Booking, Show, nothing_deleted};
@@ -31,14 +31,7 @@ fn everybody_gets_in_on_time() {
         );
 
         // The operator has counted the same people, and has seen the picture.
-        let status = eventually("everybody to be counted", Duration::from_secs(60), async || {
-            let status = scene.status(&show.namespace, "event").await?;
-            let counted = status.attendance.clone().unwrap_or_default();
-            let wanted = i32::try_from(audience)?;
-            ensure!(counted.current == wanted, "{counted:?}");
-            Ok(status)
-        })
-        .await?;
+        let status = show.counted(scene, audience, Duration::from_secs(60)).await?;
         ensure!(verdict(&status, "AttendanceKnown").1 == "Fresh", "{status:?}");
         ensure!(verdict(&status, "MediaFlowing").1 == "Flowing", "{status:?}");
         // Everybody came who was booked for: more could not come in.

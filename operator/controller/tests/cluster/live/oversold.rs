@@ -47,18 +47,7 @@ fn an_oversold_event_grows_before_its_seats_run_out() {
         println!("{}\n{results:?}", results.summary());
         nobody_dropped(&results)?;
         ensure!(results.dropped.total == 0, "{results:?}");
-        let status = scene
-            .until(
-                &show.namespace,
-                "event",
-                "large enough",
-                Duration::from_secs(60),
-                |s| {
-                    let counted = s.attendance.as_ref().map_or(0, |a| a.current);
-                    i64::from(counted) == i64::try_from(audience).unwrap_or(0)
-                },
-            )
-            .await?;
+        let status = show.counted(scene, audience, Duration::from_secs(60)).await?;
         let (_, reason, message) = verdict(&status, "Ready");
         println!("{reason}: {message}");
         ensure!(

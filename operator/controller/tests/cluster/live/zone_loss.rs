@@ -113,14 +113,8 @@ fn those_who_lost_their_relay_find_another() {
             (on_them..=(on_them + orphans) * 11 / 10).contains(&results.dropped.total),
             "{on_them} and {orphans}: {results:?}"
         );
-        Fleet::complete(
-            scene,
-            &show.namespace,
-            "event",
-            booking.counts,
-            Duration::from_secs(180),
-        )
-        .await?;
+        show.whole(scene, booking.counts, Duration::from_secs(180))
+            .await?;
         let status = scene
             .until(
                 &show.namespace,

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Service;
 use kube::api::ListParams;
 use kube::{Api, ResourceExt as _};
+use webinar_api::WebinarStatus;
 use webinar_testbed::audit::Records;
 use webinar_testbed::crowd::{Crowd, Results};
 use webinar_testbed::dataplane::{Event, Publishing};
@@ -136,6 +137,26 @@ impl Show {
             Ok(results)
         })
         .await
+    }
+
+    /// Waits until the operator has counted so many viewers.
+    pub(crate) async fn counted(
+        &self,
+        scene: &Scene,
+        viewers: u64,
+        deadline: Duration,
+    ) -> Result<WebinarStatus> {
+        let wanted = i32::try_from(viewers)?;
+        scene
+            .until(&self.namespace, "event", "counted", deadline, |s| {
+                s.attendance.as_ref().is_some_and(|a| a.current == wanted)
+            })
+            .await
+    }
+
+    /// Waits until the fleet is as large as `counts`, all Ready.
+    pub(crate) async fn whole(&self, scene: &Scene, counts: Counts, deadline: Duration) -> Result<Fleet> {
+        Fleet::complete(scene, &self.namespace, "event", counts, deadline).await
     }
 
     /// The event's start has come.

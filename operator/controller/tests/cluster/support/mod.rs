@@ -10,4 +10,5 @@ pub(crate) mod oracle;
 pub(crate) mod random;
 pub(crate) mod replica;
 pub(crate) mod scene;
+mod setting;
 pub(crate) mod world;

@@ -23,8 +23,8 @@ use webinar_testbed::tools::Tool;
 use webinar_testbed::wait::{Stopwatch, eventually};
 use webinar_testbed::{ControlPlane, NodeShape, OperatorProcess, Options, free_port, wait_http_ok};
 
-use super::audience::SCALE;
 use super::manifests::{FULL, OPERATOR_NAMESPACE, class, templates, tiny};
+pub(crate) use super::setting::Setting;
 
 /// The operator as the API server knows it.
 pub(crate) const OPERATOR: &str = "system:serviceaccount:webinar-system:webinar-operator";
@@ -41,56 +41,6 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a ru
 
 /// The control plane of the stories of a million people.
 static BIG: Mutex<Option<Scene>> = Mutex::const_new(None);
-
-/// What a scene is set up with.
-#[derive(Debug)]
-pub(crate) struct Setting {
-    /// Nodes, over three zones, each for 34 pods of 15 CPUs.
-    pub(crate) nodes: u32,
-    /// Admission plugins beyond the default ones.
-    pub(crate) admission_plugins: Vec<String>,
-    /// The CRDs are installed and the classes `full` and `tiny` exist.
-    pub(crate) prepared: bool,
-    /// More arguments for the operator.
-    pub(crate) operator_args: Vec<String>,
-    /// A fault proxy stands between the operator and the API server.
-    pub(crate) proxied: bool,
-    /// Media servers run in the pods, and people watch, whose clients are so many times faster than real ones.
-    pub(crate) watched: Option<f64>,
-}
-
-impl Setting {
-    /// So many nodes, with media servers and viewers.
-    pub(crate) fn watched(nodes: u32) -> Self {
-        Self {
-            nodes,
-            watched: Some(SCALE),
-            ..Self::default()
-        }
-    }
-
-    /// So many nodes, and a fault proxy.
-    pub(crate) fn proxied(nodes: u32) -> Self {
-        Self {
-            nodes,
-            proxied: true,
-            ..Self::default()
-        }
-    }
-}
-
-impl Default for Setting {
-    fn default() -> Self {
-        Self {
-            nodes: 3,
-            admission_plugins: Vec::new(),
-            prepared: true,
-            operator_args: Vec::new(),
-            proxied: false,
-            watched: None,
-        }
-    }
-}
 
 /// Plays a story on a control plane of its own. The operator does not run at first.
 pub(crate) fn story(setting: Setting, play: impl AsyncFnOnce(&mut Scene) -> Result<()>) {
