@@ -187,7 +187,15 @@ impl Layout {
                 format!("--node-ip={}", crate::nodes::NODE_IP),
                 "--node-lease-duration-seconds=40".to_owned(),
             ],
-            Tool::Kubectl | Tool::Helm | Tool::Prometheus => Vec::new(),
+            // Their arguments are the business of those who run them.
+            Tool::Kubectl
+            | Tool::Helm
+            | Tool::Prometheus
+            | Tool::Kubelet
+            | Tool::KubeProxy
+            | Tool::CoreDns
+            | Tool::Pause
+            | Tool::MediaMtx => Vec::new(),
         }
     }
 

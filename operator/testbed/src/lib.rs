@@ -2,6 +2,7 @@
 //! scheduler as local processes, with simulated nodes and pods by kwok. Beside it, for the tests that ask for one, a real
 //! Prometheus. Needs Rust and Go, and no container runtime.
 //! [`dataplane`] stands in for the media servers in these pods and for their audience, and [`proxy`] makes things go wrong.
+//! [`real`] is a node that is not simulated, for those who have Linux and root.
 //!
 //! ```no_run
 //! # async fn example() -> anyhow::Result<()> {
@@ -35,6 +36,7 @@ mod ports;
 pub mod process;
 mod prometheus;
 pub mod proxy;
+pub mod real;
 mod store;
 pub mod tools;
 pub mod wait;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 mod build;
+mod mediamtx;
 mod version;
 
 /// A program that the testbed runs.
@@ -28,6 +29,16 @@ pub enum Tool {
     Helm,
     /// The monitoring server. It finds targets in its configuration and in files only.
     Prometheus,
+    /// The agent of a real node.
+    Kubelet,
+    /// What leads a Service's address to its pods, on a real node.
+    KubeProxy,
+    /// The name server of a cluster, with the plugins that one node needs.
+    CoreDns,
+    /// What holds the namespaces of a pod.
+    Pause,
+    /// The media server.
+    MediaMtx,
 }
 
 impl Tool {
@@ -41,6 +52,15 @@ impl Tool {
         Self::Kwok,
     ];
 
+    /// What [`RealNode`](crate::real::RealNode) needs beyond a control plane and what Linux distributions bring.
+    pub const REAL_NODE: [Self; 5] = [
+        Self::Kubelet,
+        Self::KubeProxy,
+        Self::CoreDns,
+        Self::Pause,
+        Self::MediaMtx,
+    ];
+
     /// The executable's name.
     pub fn program(self) -> &'static str {
         match self {
@@ -52,18 +72,31 @@ impl Tool {
             Self::Kwok => "kwok",
             Self::Helm => "helm",
             Self::Prometheus => "prometheus",
+            Self::Kubelet => "kubelet",
+            Self::KubeProxy => "kube-proxy",
+            Self::CoreDns => "coredns",
+            Self::Pause => "pause",
+            Self::MediaMtx => "mediamtx",
         }
     }
 
-    /// The only version that is used, without a leading `v`. The Go modules in `kube/` and `prometheus/` pin
-    /// the same ones.
+    /// The only version that is used, without a leading `v`. The Go modules in `kube/`, `prometheus/`, `node/` and
+    /// `mediamtx/` pin the same ones.
     pub fn version(self) -> &'static str {
         match self {
-            Self::ApiServer | Self::ControllerManager | Self::Scheduler | Self::Kubectl => "1.36.4",
+            Self::ApiServer
+            | Self::ControllerManager
+            | Self::Scheduler
+            | Self::Kubectl
+            | Self::Kubelet
+            | Self::KubeProxy => "1.36.4",
             Self::Etcd => "3.6.8",
             Self::Kwok => "0.8.0",
             Self::Helm => "4.2.4",
             Self::Prometheus => "3.15.0",
+            Self::CoreDns => "1.14.2",
+            Self::Pause => "1.0.0",
+            Self::MediaMtx => "1.19.3",
         }
     }
 }

@@ -17,6 +17,14 @@ pub(crate) fn target() -> PathBuf {
     here.ancestors().nth(2).unwrap_or(here).join("target")
 }
 
+/// Where directories are made, instead of `target/testbed`. Whoever numbers processes anew needs a place of its own.
+pub(crate) const DIRECTORY: &str = "TESTBED_DIRECTORY";
+
+/// Where directories are made.
+pub(crate) fn root() -> PathBuf {
+    std::env::var_os(DIRECTORY).map_or_else(|| target().join("testbed"), PathBuf::from)
+}
+
 /// Set to anything, it keeps directories that would be removed.
 const KEEP: &str = "TESTBED_KEEP";
 
@@ -28,7 +36,7 @@ pub(crate) struct WorkDir(PathBuf);
 
 impl WorkDir {
     pub(crate) fn create() -> Result<Self> {
-        let root = target().join("testbed");
+        let root = root();
         fs::create_dir_all(&root).with_context(|| format!("creating {}", root.display()))?;
         if std::env::var_os(KEEP).is_none() {
             remove_stale(&root);

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::{bench, demo, generate, test, tidy};
+use crate::{bench, demo, generate, real, test, tidy};
 
 /// Tasks of the webinar-operator project.
 #[derive(Debug, Parser)]
@@ -23,6 +23,8 @@ enum Task {
     Test(test::Args),
     /// Measure, and print figures and ratios of one run. Goals are shown; missing one is no error.
     Bench(bench::Args),
+    /// Play an event with real media servers in real pods, on a node of its own. Needs Linux and root.
+    Real(real::Args),
     /// Write the generated files.
     Generate {
         /// Write nothing; fail when a file is not as it would be written.
@@ -43,6 +45,7 @@ impl Cli {
             Task::Demo(args) => demo::run(&args),
             Task::Test(args) => test::run(&args),
             Task::Bench(args) => bench::run(&args),
+            Task::Real(args) => real::run(&args),
             Task::Generate { check: true } => generate::check().map(|()| ExitCode::SUCCESS),
             Task::Generate { check: false } => generate::write().map(|()| ExitCode::SUCCESS),
             Task::Tidy => tidy::run().map(|()| ExitCode::SUCCESS),

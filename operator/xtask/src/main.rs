@@ -2,13 +2,18 @@
 
 mod artifact;
 mod bench;
+mod build;
 mod choice;
 mod cli;
+mod clock;
 mod commands;
 mod demo;
 mod generate;
 mod generated;
+mod operator;
+mod real;
 mod repository;
+mod screen;
 mod test;
 mod tidy;
 

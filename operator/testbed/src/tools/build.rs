@@ -1,4 +1,5 @@
-//! Builds tools from the Go modules in `kube/` and `prometheus/`, once for all processes on the machine.
+//! Builds tools from the Go modules in `kube/`, `prometheus/`, `node/` and `mediamtx/`, once for all processes on the
+//! machine.
 
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -9,7 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use tokio::process::Command;
 
 use super::version::of_go;
-use super::{Progress, Tool};
+use super::{Progress, Tool, mediamtx};
 use crate::wait::{eventually, within};
 use crate::work_dir::target;
 
@@ -19,14 +20,24 @@ const BUILD_DEADLINE: Duration = Duration::from_secs(30 * 60);
 /// Tools that one `go build` makes, as they share most of their code.
 struct Batch {
     tools: &'static [Tool],
-    /// Its directory.
+    /// The directory of their module.
     module: &'static str,
     tags: &'static str,
     ldflags: &'static str,
     about: &'static str,
 }
 
-const BATCHES: [Batch; 5] = [
+/// Without a version the API server takes itself for v0.0.0 and serves nothing.
+const KUBERNETES: &str = concat!(
+    "-s -w",
+    " -X k8s.io/component-base/version.gitVersion=v1.36.4",
+    " -X k8s.io/component-base/version.gitMajor=1",
+    " -X k8s.io/component-base/version.gitMinor=36",
+    " -X k8s.io/component-base/version.gitTreeState=clean",
+    " -X k8s.io/component-base/version.gitCommit=module",
+);
+
+const BATCHES: [Batch; 8] = [
     Batch {
         tools: &[
             Tool::ApiServer,
@@ -36,15 +47,7 @@ const BATCHES: [Batch; 5] = [
         ],
         module: "kube",
         tags: "",
-        // Without a version the API server takes itself for v0.0.0 and serves nothing.
-        ldflags: concat!(
-            "-s -w",
-            " -X k8s.io/component-base/version.gitVersion=v1.36.4",
-            " -X k8s.io/component-base/version.gitMajor=1",
-            " -X k8s.io/component-base/version.gitMinor=36",
-            " -X k8s.io/component-base/version.gitTreeState=clean",
-            " -X k8s.io/component-base/version.gitCommit=module",
-        ),
+        ldflags: KUBERNETES,
         about: "4 min",
     },
     Batch {
@@ -76,6 +79,27 @@ const BATCHES: [Batch; 5] = [
         ldflags: "-s -w -X github.com/prometheus/common/version.Version=3.15.0",
         about: "3 min",
     },
+    Batch {
+        tools: &[Tool::Kubelet, Tool::KubeProxy],
+        module: "kube",
+        tags: "",
+        ldflags: KUBERNETES,
+        about: "2 min",
+    },
+    Batch {
+        tools: &[Tool::CoreDns, Tool::Pause],
+        module: "node",
+        tags: "",
+        ldflags: "-s -w",
+        about: "1 min",
+    },
+    Batch {
+        tools: &[Tool::MediaMtx],
+        module: mediamtx::MODULE,
+        tags: "",
+        ldflags: "-s -w",
+        about: "2 min",
+    },
 ];
 
 /// Where a tool lies once it is built.
@@ -93,6 +117,11 @@ fn package(tool: Tool) -> &'static str {
         Tool::Kwok => "sigs.k8s.io/kwok/cmd/kwok",
         Tool::Helm => "helm.sh/helm/v4/cmd/helm",
         Tool::Prometheus => "github.com/prometheus/prometheus/cmd/prometheus",
+        Tool::Kubelet => "k8s.io/kubernetes/cmd/kubelet",
+        Tool::KubeProxy => "k8s.io/kubernetes/cmd/kube-proxy",
+        Tool::CoreDns => "./coredns",
+        Tool::Pause => "./pause",
+        Tool::MediaMtx => ".",
     }
 }
 
@@ -123,14 +152,15 @@ pub(super) async fn build(tools: &[Tool], progress: Progress<'_>) -> Result<()> 
             "building {names} (about {} the first time) …",
             batch.about
         ));
-        go_build(
-            &batch,
-            &missing,
-            &modules.join(batch.module),
-            &root.join("unfinished"),
-        )
-        .await
-        .with_context(|| format!("building {names}"))?;
+        let module = modules.join(batch.module);
+        let module = if batch.module == mediamtx::MODULE {
+            mediamtx::source(&module, &root.join("mediamtx")).await?
+        } else {
+            module
+        };
+        go_build(&batch, &missing, &module, &root.join("unfinished"))
+            .await
+            .with_context(|| format!("building {names}"))?;
     }
     Ok(())
 }

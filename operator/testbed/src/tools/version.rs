@@ -14,12 +14,17 @@ pub(super) async fn of(tool: Tool, program: &Path) -> Result<String> {
     let question: &[&str] = match tool {
         Tool::Kubectl => &["version", "--client"],
         Tool::Helm => &["version"],
+        Tool::CoreDns => &["-version"],
         Tool::Etcd
         | Tool::ApiServer
         | Tool::ControllerManager
         | Tool::Scheduler
         | Tool::Kwok
-        | Tool::Prometheus => &["--version"],
+        | Tool::Prometheus
+        | Tool::Kubelet
+        | Tool::KubeProxy
+        | Tool::Pause
+        | Tool::MediaMtx => &["--version"],
     };
     let what = format!("asking {} for its version", program.display());
     within(&what, Duration::from_secs(30), async {
@@ -68,6 +73,7 @@ fn parse_go(text: &str) -> Option<(u32, u32)> {
 fn parse(text: &str) -> Option<String> {
     text.split(|c: char| c.is_whitespace() || matches!(c, '"' | ',' | ':' | '{' | '}' | '(' | ')'))
         .find_map(|word| {
+            let word = word.strip_prefix("CoreDNS-").unwrap_or(word);
             let word = word.trim_start_matches('v');
             let end = word
                 .find(|c: char| !c.is_ascii_digit() && c != '.')
@@ -111,6 +117,9 @@ mod tests {
                 "prometheus, version 3.15.0 (branch: , revision: unknown)\n  go version:       go1.26.8\n",
                 "3.15.0",
             ),
+            ("CoreDNS-1.14.2\nlinux/amd64, go1.26.8, \n", "1.14.2"),
+            ("pause 1.0.0\n", "1.0.0"),
+            ("v1.19.3\n", "1.19.3"),
             ("Kubernetes v1.36.4+k3s1\n", "1.36.4"),
             ("Kubernetes v1.36.4-eks-1234\n", "1.36.4"),
             ("Kubernetes v1.36.4-rc.1\n", "1.36.4-rc.1"),

@@ -10,13 +10,13 @@ use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{self, Event, watcher};
 use webinar_api::{Phase, Webinar, WebinarStatus, labels};
 
-use super::clock::{countdown, minutes, now, time_of_day};
+use crate::clock::{countdown, minutes, now, time_of_day};
 use super::counts::Counts;
 use super::fleet::Fleet;
 use super::manifests::{EVENT, NAMESPACE};
 use super::progress::{Progress, View};
 use super::scenario::Drama;
-use super::screen::Screen;
+use crate::screen::Screen;
 use super::stage::Stage;
 
 const READY: &str = "Ready";

@@ -1,7 +1,5 @@
 //! `cargo xtask demo`: one event on a local control plane, from its manifest to its start or to its end.
 
-mod build;
-mod clock;
 mod counts;
 mod fleet;
 mod follow;
@@ -9,7 +7,6 @@ mod manifests;
 mod plan;
 mod progress;
 mod scenario;
-mod screen;
 mod stage;
 mod summary;
 
@@ -18,11 +15,11 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use webinar_api::{Duration, Tier};
 
-use clock::time_of_day;
+use crate::clock::time_of_day;
+use crate::screen::Screen;
 use follow::{Story, Until};
 use manifests::{EVENT, NAMESPACE};
 use scenario::{Drama, Scenario};
-use screen::Screen;
 use stage::Stage;
 use summary::Summary;
 

@@ -4,9 +4,9 @@ use indicatif::ProgressBar;
 use jiff::{SignedDuration, Timestamp};
 use webinar_api::Role;
 
-use super::clock::countdown;
+use crate::clock::countdown;
 use super::counts::{Counts, grouped};
-use super::screen::{Screen, style};
+use crate::screen::{Screen, style};
 
 /// Between two plain lines.
 const PAUSE: SignedDuration = SignedDuration::from_secs(2);

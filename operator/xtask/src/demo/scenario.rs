@@ -8,7 +8,7 @@ use webinar_testbed::crowd::{Crowd, Results};
 use webinar_testbed::dataplane::{Encoder, Event, Publishing};
 
 use super::counts::grouped;
-use super::screen::Screen;
+use crate::screen::Screen;
 use super::stage::Stage;
 
 /// The audience comes so many times faster than a real one: everybody is in 45 s after the start.

@@ -1,27 +1,25 @@
 //! The stage: a control plane, the operator on it, nodes for its pods.
 
-use std::ffi::OsString;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use jiff::{SignedDuration, Timestamp};
 use kube::Api;
-use webinar_api::{Tier, WebinarClass, crd_yaml, crds};
-use webinar_operator::rbac;
+use webinar_api::{Tier, WebinarClass};
 use webinar_testbed::audit::Writes;
 use webinar_testbed::dataplane::{self, DataPlane, Event};
 use webinar_testbed::tools::{Tool, Tools};
 use webinar_testbed::wait::eventually;
-use webinar_testbed::{ControlPlane, NodeShape, OperatorProcess, Options, Usage, free_port, wait_http_ok};
+use webinar_testbed::{ControlPlane, NodeShape, OperatorProcess, Options, Usage};
 
 use super::counts::grouped;
+use super::manifests;
 use super::plan::Plan;
 use super::scenario::SCALE;
-use super::screen::Screen;
-use super::{build, clock, manifests};
-use crate::generated::OPERATOR_NAMESPACE;
+use crate::operator::{self, OperatorCommand};
+use crate::screen::Screen;
+use crate::{build, clock};
 
 const SOON: Duration = Duration::from_secs(30);
 
@@ -180,8 +178,7 @@ impl Stage {
     /// # Errors
     /// When the audit log cannot be read.
     pub(super) fn operator_writes(&self) -> Result<Writes> {
-        let user = format!("system:serviceaccount:{OPERATOR_NAMESPACE}:{}", rbac::NAME);
-        Ok(self.control_plane.audit().records()?.writes_by(&user))
+        Ok(self.control_plane.audit().records()?.writes_by(&operator::user()))
     }
 
     /// The end of the operator's log.
@@ -204,67 +201,14 @@ fn nodes(plan: &Plan, spare_zone: bool) -> NodeShape {
     }
 }
 
-/// How the operator is started.
-struct OperatorCommand {
-    binary: PathBuf,
-    args: Vec<OsString>,
-    log: PathBuf,
-    listen: SocketAddr,
-}
-
-impl OperatorCommand {
-    async fn start(&self) -> Result<OperatorProcess> {
-        let operator = OperatorProcess::spawn(
-            &self.binary,
-            self.args.clone(),
-            [("NO_COLOR", "1")],
-            self.log.clone(),
-        )?;
-        wait_http_ok(&format!("http://{}/readyz", self.listen), SOON)
-            .await
-            .with_context(|| format!("the operator's log ends:\n{}", operator.log_tail(10)))?;
-        Ok(operator)
-    }
-}
-
 async fn install(
     control_plane: &ControlPlane,
     binary: PathBuf,
     data_plane: &DataPlane,
 ) -> Result<(OperatorCommand, OperatorProcess)> {
-    let mut yaml = manifests::namespaces();
-    for crd in crds() {
-        yaml += &format!("---\n{}\n", crd_yaml(&crd)?);
-    }
-    yaml += &rbac::manifests(OPERATOR_NAMESPACE).yaml()?;
-    yaml += &format!("---\n{}", manifests::CLASS_YAML);
-    control_plane.apply_yaml(&yaml).await?;
-
-    let kubeconfig = control_plane
-        .service_account_kubeconfig(OPERATOR_NAMESPACE, rbac::NAME)
-        .await?;
-    // Free a moment ago. Should somebody take it now, the operator says so and ends.
-    let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
-    let args = vec![
-        "run".into(),
-        "--kubeconfig".into(),
-        kubeconfig.into_os_string(),
-        "--identity".into(),
-        "demo".into(),
-        "--operator-namespace".into(),
-        OPERATOR_NAMESPACE.into(),
-        "--listen".into(),
-        listen.to_string().into(),
-        "--scrape-proxy".into(),
-        data_plane.proxy_url().into(),
-    ];
-    let log = control_plane.work_dir().join("operator.log");
-    let command = OperatorCommand {
-        binary,
-        args,
-        log,
-        listen,
-    };
+    let yaml = format!("{}---\n{}", manifests::namespaces(), manifests::CLASS_YAML);
+    let args = ["--scrape-proxy".into(), data_plane.proxy_url().into()];
+    let command = OperatorCommand::install(control_plane, binary, &yaml, args).await?;
     let operator = command.start().await?;
     Ok((command, operator))
 }

@@ -6,7 +6,7 @@ use webinar_testbed::Usage;
 use webinar_testbed::audit::Writes as Counted;
 use webinar_testbed::crowd::Results;
 
-use super::clock::time_of_day;
+use crate::clock::time_of_day;
 use super::counts::{Counts, grouped};
 use super::follow::{AtStart, Story};
 use super::plan::Plan;

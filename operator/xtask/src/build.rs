@@ -1,4 +1,4 @@
-//! The operator's binary.
+//! Programs of this repository that others run.
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -11,7 +11,8 @@ use crate::artifact::executable;
 use crate::commands::cargo;
 
 const DEADLINE: Duration = Duration::from_secs(30 * 60);
-const NAME: &str = "webinar-operator";
+const OPERATOR: &str = "webinar-operator";
+const VIEWERS: &str = "webinar-viewers";
 
 /// Builds the operator and returns where it is.
 ///
@@ -20,15 +21,23 @@ const NAME: &str = "webinar-operator";
 ///
 /// # Errors
 /// When it does not compile, with what cargo said.
-pub(super) async fn operator() -> Result<PathBuf> {
+pub(crate) async fn operator() -> Result<PathBuf> {
     // Both packages, so that features and with them all libraries are those of this program.
-    let command = cargo([
-        "build",
-        "--package=xtask",
-        "--package=webinar-operator",
-        "--bin=webinar-operator",
-        "--message-format=json-render-diagnostics",
-    ]);
+    build(OPERATOR, &["--package=xtask", "--package=webinar-operator"]).await
+}
+
+/// Builds the viewers and returns where they are. Optimised: what they take of the machine is missing to what is measured.
+///
+/// # Errors
+/// When they do not compile, with what cargo said.
+pub(crate) async fn viewers() -> Result<PathBuf> {
+    build(VIEWERS, &["--package=webinar-viewers", "--release"]).await
+}
+
+async fn build(binary: &str, args: &[&str]) -> Result<PathBuf> {
+    let bin = format!("--bin={binary}");
+    let all = ["build", "--message-format=json-render-diagnostics", &bin];
+    let command = cargo(all.into_iter().chain(args.iter().copied()));
     let output = tokio::process::Command::from(command)
         .stdin(Stdio::null())
         .kill_on_drop(true)
@@ -41,5 +50,5 @@ pub(super) async fn operator() -> Result<PathBuf> {
         String::from_utf8_lossy(&output.stderr)
     );
     let messages = String::from_utf8_lossy(&output.stdout);
-    executable(&messages, NAME).context("cargo told of no executable")
+    executable(&messages, binary).context("cargo told of no executable")
 }

@@ -9,16 +9,16 @@ use webinar_testbed::wait::Stopwatch;
 
 /// Where lines go.
 #[derive(Debug)]
-pub(super) struct Screen {
+pub(crate) struct Screen {
     /// With `--json`, standard output is for the machine.
     to_stderr: bool,
     /// Only on a terminal.
-    pub(super) bars: Option<MultiProgress>,
+    pub(crate) bars: Option<MultiProgress>,
 }
 
 impl Screen {
     /// Standard output, or standard error if the former is for a machine.
-    pub(super) fn new(to_stderr: bool) -> Self {
+    pub(crate) fn new(to_stderr: bool) -> Self {
         let (terminal, target) = if to_stderr {
             (io::stderr().is_terminal(), ProgressDrawTarget::stderr())
         } else {
@@ -31,7 +31,7 @@ impl Screen {
     }
 
     /// Writes a line, above the bars if there are any.
-    pub(super) fn say(&self, text: &str) {
+    pub(crate) fn say(&self, text: &str) {
         // Whoever reads may have gone; the demo plays on.
         _ = match &self.bars {
             Some(bars) => bars.println(text),
@@ -44,7 +44,7 @@ impl Screen {
     ///
     /// # Errors
     /// That of the work, naming the step.
-    pub(super) async fn step<T>(
+    pub(crate) async fn step<T>(
         &self,
         doing: &str,
         done: &str,
@@ -75,6 +75,6 @@ impl Screen {
 }
 
 /// A style of indicatif; a template that it does not understand gives its default.
-pub(super) fn style(template: &str) -> ProgressStyle {
+pub(crate) fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }

@@ -7,24 +7,24 @@ use jiff::{SignedDuration, Timestamp};
     clippy::disallowed_methods,
     reason = "an event on a real control plane starts at a real time"
 )]
-pub(super) fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     Timestamp::now()
 }
 
 /// A time of day, such as `17:00:00Z`.
-pub(super) fn time_of_day(time: Timestamp) -> String {
+pub(crate) fn time_of_day(time: Timestamp) -> String {
     time.strftime("%H:%M:%SZ").to_string()
 }
 
 /// How far a time is from the start, in whole seconds: `T-2:05` before it, `T+0:03` after it.
-pub(super) fn countdown(time: Timestamp, start: Timestamp) -> String {
+pub(crate) fn countdown(time: Timestamp, start: Timestamp) -> String {
     let distance = time.duration_since(start);
     let sign = if distance.is_negative() { '-' } else { '+' };
     format!("T{sign}{}", minutes(distance.abs()))
 }
 
 /// Minutes and seconds, such as `2:05`.
-pub(super) fn minutes(duration: SignedDuration) -> String {
+pub(crate) fn minutes(duration: SignedDuration) -> String {
     let seconds = duration.as_secs();
     format!("{}:{:02}", seconds / 60, seconds % 60)
 }

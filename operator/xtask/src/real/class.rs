@@ -1,0 +1,82 @@
+//! The preset that the chart ships, scaled down to one small node.
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::{Value, json};
+
+use crate::generated::OPERATOR_NAMESPACE;
+
+const PRESET: &str = include_str!("../../../../charts/webinar-operator/files/mediamtx.yaml");
+
+/// CPU that a pod asks for, in thousandths: fourteen fit beside the control plane on two cores.
+const CPU: &str = "80m";
+const MEMORY: &str = "128Mi";
+/// With [`CPU`] a relay carries 2,080 viewers on paper, so that a `10k` has nine relays.
+const PACKETS_PER_SECOND_PER_CPU: u32 = 8_000_000;
+/// So that nine relays need mids.
+const FAN_OUT: u32 = 6;
+
+/// Namespaces, the class and its templates. Besides what is asked for nothing differs from the preset.
+///
+/// # Errors
+/// When the preset is not as expected.
+pub(super) fn manifests(namespace: &str) -> Result<String> {
+    let mut yaml = String::new();
+    for name in [OPERATOR_NAMESPACE, namespace] {
+        yaml += &format!("---\napiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}}}\n");
+    }
+    let documents: Vec<Value> =
+        serde_saphyr::from_multiple(PRESET).context("reading the preset")?;
+    let mut kinds = Vec::new();
+    for mut document in documents {
+        let kind = document["kind"].as_str().unwrap_or_default().to_owned();
+        match kind.as_str() {
+            "WebinarClass" => scale_class(&mut document),
+            "PodTemplate" => scale_template(&mut document)?,
+            other => return super::refuse(format!("the preset holds a {other}")),
+        }
+        yaml += &format!("---\n{document}\n");
+        kinds.push(kind);
+    }
+    kinds.sort();
+    ensure!(kinds == ["PodTemplate", "PodTemplate", "WebinarClass"], "the preset holds {kinds:?}");
+    Ok(yaml)
+}
+
+fn scale_class(class: &mut Value) {
+    class["spec"]["sizing"]["packetsPerSecondPerCPU"] = json!(PACKETS_PER_SECOND_PER_CPU);
+    class["spec"]["sizing"]["fanOut"] = json!(FAN_OUT);
+}
+
+fn scale_template(template: &mut Value) -> Result<()> {
+    let containers = template["template"]["spec"]["containers"].as_array_mut();
+    for container in containers.context("a template without containers")? {
+        container["resources"] = json!({
+            "requests": {"cpu": CPU, "memory": MEMORY},
+            "limits": {"memory": "1Gi"},
+        });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_resources_and_two_sizes_differ_from_the_preset() {
+        let ours: Vec<Value> =
+            serde_saphyr::from_multiple(&manifests("events").expect("manifests")).expect("YAML");
+        let preset: Vec<Value> = serde_saphyr::from_multiple(PRESET).expect("YAML");
+        assert_eq!(ours.len(), preset.len() + 2);
+        for (mut ours, mut preset) in ours.into_iter().skip(2).zip(preset) {
+            for document in [&mut ours, &mut preset] {
+                if document["kind"] == "WebinarClass" {
+                    document["spec"]["sizing"] = Value::Null;
+                } else {
+                    document["template"]["spec"]["containers"][0]["resources"] = Value::Null;
+                }
+            }
+            assert_eq!(ours, preset);
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! What presenters send: ffmpeg with H.264 and Opus over RTSP, as encoders send it.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use tokio::process::Command;
+use tokio_util::task::AbortOnDropHandle;
+use webinar_testbed::process::{Process, Program};
+use webinar_testbed::wait::within;
+
+const ENCODING: Duration = Duration::from_secs(120);
+/// From the end of a connection to the next try, as encoders have it.
+const AGAIN: Duration = Duration::from_secs(1);
+/// Seconds; repeated without end.
+const LENGTH: &str = "20";
+
+/// Encoded once, so that sending costs next to nothing.
+#[derive(Debug)]
+pub(super) struct Clips {
+    directory: PathBuf,
+    /// A moving picture and a tone, about 0.7 Mbit/s.
+    pub(super) moving: PathBuf,
+    /// A slide that stands still and a microphone that is muted.
+    pub(super) still: PathBuf,
+}
+
+impl Clips {
+    /// Encodes them.
+    ///
+    /// # Errors
+    /// When ffmpeg fails, with what it said.
+    pub(super) async fn make(directory: &Path) -> Result<Self> {
+        let clips = Self {
+            directory: directory.to_owned(),
+            moving: directory.join("moving.mkv"),
+            still: directory.join("still.mkv"),
+        };
+        // What browsers show: no B-frames; a key frame every two seconds.
+        encode("testsrc2=size=640x360:rate=30", "sine=frequency=440", "600k", &clips.moving).await?;
+        encode("smptebars=size=640x360:rate=30", "anullsrc", "600k", &clips.still).await?;
+        Ok(clips)
+    }
+}
+
+async fn encode(picture: &str, sound: &str, rate: &str, file: &Path) -> Result<()> {
+    let mut command = Command::new("ffmpeg");
+    command
+        .args(["-nostdin", "-v", "error", "-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", sound])
+        .args(["-t", LENGTH, "-c:v", "libx264", "-preset", "veryfast", "-tune", "zerolatency"])
+        .args(["-profile:v", "baseline", "-bf", "0", "-g", "60", "-b:v", rate, "-maxrate", rate])
+        .args(["-bufsize", rate, "-pix_fmt", "yuv420p", "-c:a", "libopus", "-b:a", "64k", "-vbr", "on"])
+        .arg(file)
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    let output = within("ffmpeg", ENCODING, async { Ok(command.output().await?) }).await?;
+    ensure!(
+        output.status.success(),
+        "ffmpeg ended with {}: {}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(())
+}
+
+/// An encoder that connects again when its connection ends. It stops when dropped.
+#[derive(Debug)]
+pub(super) struct Encoder {
+    process: Arc<Mutex<Process>>,
+    _again: AbortOnDropHandle<()>,
+}
+
+impl Encoder {
+    /// Sends a clip to an address of an SFU.
+    ///
+    /// # Errors
+    /// When ffmpeg can't be started.
+    pub(super) fn start(clips: &Clips, clip: &Path, address: &str) -> Result<Self> {
+        let args: Vec<OsString> = vec![
+            "-nostdin".into(),
+            "-v".into(),
+            "warning".into(),
+            "-re".into(),
+            "-stream_loop".into(),
+            "-1".into(),
+            "-i".into(),
+            clip.into(),
+            "-c".into(),
+            "copy".into(),
+            "-f".into(),
+            "rtsp".into(),
+            "-rtsp_transport".into(),
+            "tcp".into(),
+            format!("rtsp://{address}:8554/stage").into(),
+        ];
+        let program =
+            Program::new("ffmpeg", "ffmpeg", clips.directory.join("encoder.log")).args(args);
+        let process = Arc::new(Mutex::new(Process::spawn(&program)?));
+        let running = Arc::clone(&process);
+        let again = tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(AGAIN).await;
+                let mut process = running.lock().unwrap_or_else(PoisonError::into_inner);
+                if matches!(process.exited(), Ok(Some(_)))
+                    && let Ok(next) = Process::spawn(&program)
+                {
+                    *process = next;
+                }
+            }
+        });
+        Ok(Self {
+            process,
+            _again: AbortOnDropHandle::new(again),
+        })
+    }
+
+    /// Freezes it: the connection stays, and nothing comes.
+    pub(super) fn freeze(&self) -> Result<()> {
+        self.with(|process| process.pause())
+    }
+
+    /// Lets it go on.
+    pub(super) fn go_on(&self) -> Result<()> {
+        self.with(|process| process.resume())
+    }
+
+    /// Bytes that its TCP connections have carried, as the kernel counts them.
+    pub(super) async fn sent(&self) -> Result<u64> {
+        let pid = self.with(|process| Ok(process.pid()))?;
+        let output = Command::new("ss")
+            .args(["--tcp", "--info", "--numeric", "--processes", "--no-header", "--oneline"])
+            .kill_on_drop(true)
+            .output();
+        let output = within("ss", Duration::from_secs(10), async { Ok(output.await?) }).await?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        acknowledged(&text, pid).with_context(|| format!("no connection of process {pid}"))
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut Process) -> Result<T>) -> Result<T> {
+        work(&mut self.process.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// The sum over the connections of a process.
+fn acknowledged(text: &str, pid: u32) -> Option<u64> {
+    let owner = format!("pid={pid},");
+    let of = text.lines().filter(|line| line.contains(&owner));
+    of.filter_map(|line| {
+        let value = line.split_whitespace().find_map(|word| word.strip_prefix("bytes_acked:"))?;
+        value.parse::<u64>().ok()
+    })
+    .reduce(|sum, next| sum + next)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_of_one_process_are_summed() {
+        let text = "ESTAB 0 0 172.30.0.1:41 10.96.0.7:8554 users:((\"ffmpeg\",pid=41,fd=4)) cubic bytes_sent:9 bytes_acked:70 x\n\
+                    ESTAB 0 0 172.30.0.1:42 10.96.0.7:8554 users:((\"ffmpeg\",pid=411,fd=4)) cubic bytes_acked:900 x\n\
+                    ESTAB 0 0 172.30.0.1:43 10.96.0.7:8554 users:((\"ffmpeg\",pid=41,fd=5)) cubic bytes_acked:7 x\n";
+        assert_eq!(acknowledged(text, 41), Some(77));
+        assert_eq!(acknowledged(text, 4), None);
+    }
+}

@@ -1,0 +1,147 @@
+//! Everything that runs in the sandbox: a control plane, one real node, the operator, and what encoders send.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use jiff::SignedDuration;
+use webinar_api::WebinarClass;
+use webinar_testbed::real::{RealNode, write_image};
+use webinar_testbed::tools::{Tool, Tools};
+use webinar_testbed::wait::eventually;
+use webinar_testbed::{ControlPlane, OperatorProcess, Options};
+
+use super::class;
+use super::encoder::Clips;
+use super::event::Event;
+use super::inside::Inside;
+use crate::clock::now;
+use crate::operator::OperatorCommand;
+use crate::screen::Screen;
+
+/// Where events live.
+pub(super) const NAMESPACE: &str = "events";
+/// The image that the preset names.
+const IMAGE: &str = "docker.io/bluenviron/mediamtx:1.19.3";
+const NODE: &str = "real-0";
+const ZONE: &str = "zone-a";
+const JUDGED: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// All of it. Dropping it stops everything.
+pub(super) struct Lane {
+    // First, so that it ends before what it talks to.
+    operator: OperatorProcess,
+    command: OperatorCommand,
+    pub(super) node: RealNode,
+    pub(super) control_plane: ControlPlane,
+    pub(super) kubectl: PathBuf,
+    pub(super) viewers: PathBuf,
+    pub(super) clips: Clips,
+    events: u32,
+}
+
+impl Lane {
+    /// Starts everything.
+    ///
+    /// # Errors
+    /// When something doesn't come up in time.
+    pub(super) async fn start(screen: &Screen, programs: &Inside) -> Result<Self> {
+        let all: Vec<Tool> = Tool::CONTROL_PLANE.into_iter().chain(Tool::REAL_NODE).collect();
+        let note = |text: &str| screen.say(&format!("  {text}"));
+        let tools = Tools::ensure(&all, &note).await?;
+        RealNode::prepare()?;
+        let quiet = Options {
+            progress: |_| {},
+            ..Options::default()
+        };
+        let control_plane = screen
+            .step(
+                "starting etcd, API server, controller manager, scheduler",
+                "the control plane is up",
+                ControlPlane::start(quiet),
+            )
+            .await?;
+        let node = screen
+            .step(
+                "starting containerd, kubelet, kube-proxy, CoreDNS",
+                "a real node is Ready",
+                node(&control_plane, &tools),
+            )
+            .await?;
+        let clips = screen
+            .step(
+                "encoding what presenters show",
+                "two clips are encoded",
+                Clips::make(control_plane.work_dir()),
+            )
+            .await?;
+        let yaml = class::manifests(NAMESPACE)?;
+        let (command, operator) = screen
+            .step("installing the operator and the preset", "the operator runs", async {
+                let command =
+                    OperatorCommand::install(&control_plane, programs.operator.clone(), &yaml, []).await?;
+                let operator = command.start().await?;
+                accepted(&control_plane).await?;
+                Ok((command, operator))
+            })
+            .await?;
+        Ok(Self {
+            operator,
+            command,
+            node,
+            kubectl: tools.path(Tool::Kubectl)?.to_owned(),
+            viewers: programs.viewers.clone(),
+            control_plane,
+            clips,
+            events: 0,
+        })
+    }
+
+    /// A new event that starts in half a minute. `spec` is what else its spec holds, YAML in braces without them.
+    ///
+    /// # Errors
+    /// When the API server refuses it.
+    pub(super) async fn event(&mut self, spec: &str) -> Result<Event> {
+        self.events += 1;
+        let start = now() + SignedDuration::from_secs(30);
+        Event::apply(&self.control_plane, &format!("event-{}", self.events), start, spec).await
+    }
+
+    /// A figure that the operator tells of an event.
+    ///
+    /// # Errors
+    /// When it tells none.
+    pub(super) async fn metric(&self, name: &str, event: &str) -> Result<f64> {
+        let text = self.command.ask("/metrics").await?;
+        let of = format!("name=\"{event}\"");
+        let line = text.lines().find(|line| {
+            line.strip_prefix(name).is_some_and(|rest| rest.starts_with('{')) && line.contains(&of)
+        });
+        let value = line.and_then(|line| line.rsplit(' ').next()?.parse().ok());
+        value.with_context(|| format!("no {name} of {event}"))
+    }
+
+    /// The end of the operator's log.
+    pub(super) fn operator_log(&self) -> String {
+        self.operator.log_tail(12)
+    }
+}
+
+async fn node(control_plane: &ControlPlane, tools: &Tools) -> Result<RealNode> {
+    let image = control_plane.work_dir().join("mediamtx.tar");
+    write_image(&image, IMAGE, tools.path(Tool::MediaMtx)?)?;
+    RealNode::start(control_plane, tools, NODE, ZONE, &[image]).await
+}
+
+/// Waits until the operator has accepted the class.
+async fn accepted(control_plane: &ControlPlane) -> Result<()> {
+    let classes: kube::Api<WebinarClass> = kube::Api::all(control_plane.client());
+    eventually("the class to be accepted", JUDGED, async || {
+        let class = classes.get("standard").await?;
+        let conditions = class.status.map(|s| s.conditions).unwrap_or_default();
+        let accepted = conditions.iter().find(|c| c.type_ == "Accepted");
+        let accepted = accepted.context("it is not judged yet")?;
+        anyhow::ensure!(accepted.status == "True", "{}", accepted.message);
+        Ok(())
+    })
+    .await
+}

@@ -1,0 +1,109 @@
+//! Real viewers, as a process of their own.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use webinar_testbed::process::{Process, Program};
+use webinar_testbed::wait::eventually;
+use webinar_viewers::{Report, Viewer};
+
+use super::lane::Lane;
+
+const ENOUGH_TO_LEAVE: Duration = Duration::from_secs(15);
+static NEXT: AtomicU32 = AtomicU32::new(0);
+
+/// A crowd. Dropping it kills it; nobody says goodbye then.
+#[derive(Debug)]
+pub(super) struct Viewers {
+    process: Process,
+    report: PathBuf,
+    count: usize,
+}
+
+impl Viewers {
+    /// Lets `count` viewers come, `rate` each second, to WHEP addresses such as `10.96.3.4` in turn.
+    ///
+    /// # Errors
+    /// When the program can't be started.
+    pub(super) fn come(lane: &Lane, addresses: &[String], count: usize, rate: u32) -> Result<Self> {
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let directory = lane.control_plane.work_dir();
+        let report = directory.join(format!("viewers-{number}.json"));
+        let mut args = vec![
+            "--viewers".to_owned(),
+            count.to_string(),
+            "--rate".to_owned(),
+            rate.to_string(),
+            "--report".to_owned(),
+            report.display().to_string(),
+        ];
+        for address in addresses {
+            args.push("--whep".to_owned());
+            args.push(format!("http://{address}:8889/stage/whep"));
+        }
+        let log = directory.join(format!("viewers-{number}.log"));
+        let program = Program::new("webinar-viewers", &lane.viewers, log).args(args);
+        Ok(Self {
+            process: Process::spawn(&program)?,
+            report,
+            count,
+        })
+    }
+
+    /// What they have seen until a second ago.
+    ///
+    /// # Errors
+    /// When they have told nothing yet, or have ended.
+    pub(super) fn report(&mut self) -> Result<Report> {
+        self.process.check_running()?;
+        let text = std::fs::read(&self.report).context("they have not reported yet")?;
+        serde_json::from_slice(&text).context("reading what viewers report")
+    }
+
+    /// Waits until all see the picture: connected, with a packet in the last two seconds.
+    ///
+    /// # Errors
+    /// When they don't in time, with how many do.
+    pub(super) async fn all_see(&mut self, deadline: Duration) -> Result<Report> {
+        let count = self.count;
+        eventually("all viewers to see the picture", deadline, async || {
+            let report = self.report()?;
+            let seeing = report.viewers.iter().filter(|viewer| sees(viewer)).count();
+            ensure!(
+                seeing == count,
+                "{seeing} of {count}; the others: {:?}",
+                report.viewers.iter().find(|viewer| !sees(viewer))
+            );
+            Ok(report)
+        })
+        .await
+    }
+
+    /// Lets them leave as people do, and returns what they have seen.
+    ///
+    /// # Errors
+    /// When they don't within a quarter of a minute.
+    pub(super) async fn leave(mut self) -> Result<Report> {
+        self.process.terminate(ENOUGH_TO_LEAVE).await?;
+        let text = std::fs::read(&self.report).context("reading the last report")?;
+        serde_json::from_slice(&text).context("reading what viewers report")
+    }
+}
+
+fn sees(viewer: &Viewer) -> bool {
+    viewer.connected && viewer.packets_video > 0 && viewer.silent_ms < 2_000
+}
+
+/// How many are at each media server, by its address.
+pub(super) fn placed(report: &Report) -> BTreeMap<String, usize> {
+    let mut places = BTreeMap::new();
+    for viewer in report.viewers.iter().filter(|viewer| viewer.connected) {
+        if let Some(remote) = viewer.remote {
+            *places.entry(remote.ip().to_string()).or_default() += 1;
+        }
+    }
+    places
+}
