@@ -174,3 +174,65 @@ impl Report {
         fs::rename(new, file).with_context(|| format!("renaming {} to {}", new.display(), file.display()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report() -> Report {
+        let viewers = vec![
+            Viewer {
+                url: "http://127.0.0.1:8889/stage/whep".to_owned(),
+                connected: true,
+                packets: 7,
+                lost: 1,
+                gaps: vec![(1000, 1600, 1).into()],
+                remote: Some(SocketAddr::from(([10, 1, 2, 3], 8189))),
+                ..Viewer::default()
+            },
+            Viewer {
+                index: 1,
+                packets: 3,
+                refused: 2,
+                last_refusal: Some(404),
+                ..Viewer::default()
+            },
+        ];
+        Report {
+            time_ms: 2000,
+            total: Total::of(&viewers),
+            viewers,
+            process: Process {
+                cpu_seconds: Some(0.25),
+                late_ms: 2,
+                threads: 1,
+            },
+        }
+    }
+
+    #[test]
+    fn viewers_are_added_up() {
+        let total = report().total;
+        assert_eq!((total.wanted, total.connected), (2, 1));
+        assert_eq!((total.packets, total.lost, total.refused), (10, 1, 2));
+    }
+
+    #[test]
+    fn gaps_and_addresses_are_short_in_json() {
+        let json = serde_json::to_value(report()).expect("JSON");
+        assert_eq!(json["viewers"][0]["gaps"], serde_json::json!([[1000, 1600, 1]]));
+        assert_eq!(json["viewers"][0]["remote"], "10.1.2.3:8189");
+        assert_eq!(json["viewers"][1]["last_refusal"], 404);
+    }
+
+    #[test]
+    fn a_file_is_replaced_and_read_back() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let file = dir.path().join("report.json");
+        fs::write(&file, "the one before").expect("written");
+        assert!(Report::read(&file).is_err());
+        report().write(&file).expect("written");
+        assert_eq!(Report::read(&file).expect("a report"), report());
+        assert_eq!(fs::read_dir(dir.path()).expect("a directory").count(), 1);
+    }
+}

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::{bench, demo, generate, real, test, tidy};
+use crate::{bench, calibrate, demo, generate, real, test, tidy};
 
 /// Tasks of the webinar-operator project.
 #[derive(Debug, Parser)]
@@ -25,6 +25,8 @@ enum Task {
     Bench(bench::Args),
     /// Play an event with real media servers in real pods, on a node of its own. Needs Linux and root.
     Real(real::Args),
+    /// Measure what one media server of a running event carries, and print the class values that follow.
+    Calibrate(calibrate::Args),
     /// Write the generated files.
     Generate {
         /// Write nothing; fail when a file is not as it would be written.
@@ -46,6 +48,7 @@ impl Cli {
             Task::Test(args) => test::run(&args),
             Task::Bench(args) => bench::run(&args),
             Task::Real(args) => real::run(&args),
+            Task::Calibrate(args) => calibrate::run(&args),
             Task::Generate { check: true } => generate::check().map(|()| ExitCode::SUCCESS),
             Task::Generate { check: false } => generate::write().map(|()| ExitCode::SUCCESS),
             Task::Tidy => tidy::run().map(|()| ExitCode::SUCCESS),

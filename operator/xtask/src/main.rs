@@ -3,6 +3,7 @@
 mod artifact;
 mod bench;
 mod build;
+mod calibrate;
 mod choice;
 mod cli;
 mod clock;
@@ -14,8 +15,11 @@ mod operator;
 mod real;
 mod repository;
 mod screen;
+mod served;
+mod spread;
 mod test;
 mod tidy;
+mod viewers;
 
 use std::process::ExitCode;
 

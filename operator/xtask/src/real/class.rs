@@ -7,11 +7,16 @@ use crate::generated::OPERATOR_NAMESPACE;
 
 const PRESET: &str = include_str!("../../../../charts/webinar-operator/files/mediamtx.yaml");
 
+const RELAY: &str = "standard-relay";
+const LIMITED_RELAY: &str = "limited-relay";
+
 /// CPU that a pod asks for, in thousandths: fourteen fit beside the control plane on two cores.
 const CPU: &str = "80m";
 const MEMORY: &str = "128Mi";
 /// With [`CPU`] a relay carries 2,080 viewers on paper, so that a `10k` has nine relays.
 const PACKETS_PER_SECOND_PER_CPU: u32 = 8_000_000;
+/// What a relay of the class `limited` may use, so that a small crowd finds its limit.
+pub(super) const LIMIT: &str = "250m";
 /// So that nine relays need mids.
 const FAN_OUT: u32 = 6;
 
@@ -22,16 +27,29 @@ const FAN_OUT: u32 = 6;
 pub(super) fn manifests(namespace: &str) -> Result<String> {
     let mut yaml = String::new();
     for name in [OPERATOR_NAMESPACE, namespace] {
-        yaml += &format!("---\napiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}}}\n");
+        // The API server itself holds the preset's pods to the strictest of its profiles.
+        yaml += &format!(
+            "---\napiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}, labels: {{\"pod-security.kubernetes.io/enforce\": \
+             restricted}}}}\n"
+        );
     }
     let documents: Vec<Value> =
         serde_saphyr::from_multiple(PRESET).context("reading the preset")?;
     let mut kinds = Vec::new();
+    let mut more = String::new();
     for mut document in documents {
         let kind = document["kind"].as_str().unwrap_or_default().to_owned();
         match kind.as_str() {
-            "WebinarClass" => scale_class(&mut document),
-            "PodTemplate" => scale_template(&mut document)?,
+            "WebinarClass" => {
+                scale_class(&mut document);
+                more += &format!("---\n{}\n---\n{}\n", hurried(document.clone()), limited(document.clone()));
+            }
+            "PodTemplate" => {
+                scale_template(&mut document)?;
+                if document["metadata"]["name"] == RELAY {
+                    more += &format!("---\n{}\n", limited_relay(document.clone()));
+                }
+            }
             other => return super::refuse(format!("the preset holds a {other}")),
         }
         yaml += &format!("---\n{document}\n");
@@ -39,12 +57,32 @@ pub(super) fn manifests(namespace: &str) -> Result<String> {
     }
     kinds.sort();
     ensure!(kinds == ["PodTemplate", "PodTemplate", "WebinarClass"], "the preset holds {kinds:?}");
-    Ok(yaml)
+    Ok(yaml + &more)
 }
 
 fn scale_class(class: &mut Value) {
     class["spec"]["sizing"]["packetsPerSecondPerCPU"] = json!(PACKETS_PER_SECOND_PER_CPU);
     class["spec"]["sizing"]["fanOut"] = json!(FAN_OUT);
+}
+
+/// The same class with a shrink that one can watch: ten minutes become twenty seconds.
+fn hurried(mut class: Value) -> Value {
+    class["metadata"] = json!({"name": "quick"});
+    class["spec"]["live"] = json!({"floorAfterStart": "0s", "shrinkAfter": "20s", "shrinkInterval": "10s"});
+    class
+}
+
+/// The same class with relays that may not use more than [`LIMIT`].
+fn limited(mut class: Value) -> Value {
+    class["metadata"] = json!({"name": "limited"});
+    class["spec"]["templates"]["relay"] = json!(LIMITED_RELAY);
+    class
+}
+
+fn limited_relay(mut template: Value) -> Value {
+    template["metadata"]["name"] = json!(LIMITED_RELAY);
+    template["template"]["spec"]["containers"][0]["resources"]["limits"]["cpu"] = json!(LIMIT);
+    template
 }
 
 fn scale_template(template: &mut Value) -> Result<()> {
@@ -67,7 +105,8 @@ mod tests {
         let ours: Vec<Value> =
             serde_saphyr::from_multiple(&manifests("events").expect("manifests")).expect("YAML");
         let preset: Vec<Value> = serde_saphyr::from_multiple(PRESET).expect("YAML");
-        assert_eq!(ours.len(), preset.len() + 2);
+        // Two namespaces before, and what two more classes need behind.
+        assert_eq!(ours.len(), 2 + preset.len() + 3);
         for (mut ours, mut preset) in ours.into_iter().skip(2).zip(preset) {
             for document in [&mut ours, &mut preset] {
                 if document["kind"] == "WebinarClass" {

@@ -15,8 +15,10 @@ use webinar_testbed::wait::within;
 const ENCODING: Duration = Duration::from_secs(120);
 /// From the end of a connection to the next try, as encoders have it.
 const AGAIN: Duration = Duration::from_secs(1);
-/// Seconds; repeated without end.
-const LENGTH: &str = "20";
+/// Seconds of a clip.
+const LENGTH: usize = 20;
+/// Clips of a slide in a row: longer than any story.
+const STILL: usize = 60;
 
 /// Encoded once, so that sending costs next to nothing.
 #[derive(Debug)]
@@ -24,11 +26,16 @@ pub(super) struct Clips {
     directory: PathBuf,
     /// A moving picture and a tone, about 0.7 Mbit/s.
     pub(super) moving: PathBuf,
-    /// A slide that stands still and a microphone that is muted.
-    pub(super) still: PathBuf,
+    /// What a webinar in full sends, about 1.5 Mbit/s.
+    pub(super) full: PathBuf,
+    /// For [`Clips::MOVING`] the same as `moving`, then a slide that stands still and a microphone that is muted: a list of clips.
+    pub(super) then_muted: PathBuf,
 }
 
 impl Clips {
+    /// How long the picture moves before it stands still.
+    pub(super) const MOVING: Duration = Duration::from_secs(80);
+
     /// Encodes them.
     ///
     /// # Errors
@@ -37,11 +44,19 @@ impl Clips {
         let clips = Self {
             directory: directory.to_owned(),
             moving: directory.join("moving.mkv"),
-            still: directory.join("still.mkv"),
+            full: directory.join("full.mkv"),
+            then_muted: directory.join("then-muted.txt"),
         };
+        let full = "testsrc2=size=1280x720:rate=30";
+        encode(full, "sine=frequency=440", "1400k", &clips.full).await?;
+        let still = directory.join("still.mkv");
         // What browsers show: no B-frames; a key frame every two seconds.
         encode("testsrc2=size=640x360:rate=30", "sine=frequency=440", "600k", &clips.moving).await?;
-        encode("smptebars=size=640x360:rate=30", "anullsrc", "600k", &clips.still).await?;
+        encode("smptebars=size=640x360:rate=30", "anullsrc", "600k", &still).await?;
+        let (moving, still) = (clips.moving.display(), still.display());
+        let mut list = format!("file '{moving}'\n").repeat(Self::MOVING.as_secs() as usize / LENGTH);
+        list += &format!("file '{still}'\n").repeat(STILL);
+        std::fs::write(&clips.then_muted, list).context("writing a list of clips")?;
         Ok(clips)
     }
 }
@@ -50,7 +65,7 @@ async fn encode(picture: &str, sound: &str, rate: &str, file: &Path) -> Result<(
     let mut command = Command::new("ffmpeg");
     command
         .args(["-nostdin", "-v", "error", "-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", sound])
-        .args(["-t", LENGTH, "-c:v", "libx264", "-preset", "veryfast", "-tune", "zerolatency"])
+        .args(["-t", &LENGTH.to_string(), "-c:v", "libx264", "-preset", "veryfast", "-tune", "zerolatency"])
         .args(["-profile:v", "baseline", "-bf", "0", "-g", "60", "-b:v", rate, "-maxrate", rate])
         .args(["-bufsize", rate, "-pix_fmt", "yuv420p", "-c:a", "libopus", "-b:a", "64k", "-vbr", "on"])
         .arg(file)
@@ -79,13 +94,18 @@ impl Encoder {
     /// # Errors
     /// When ffmpeg can't be started.
     pub(super) fn start(clips: &Clips, clip: &Path, address: &str) -> Result<Self> {
-        let args: Vec<OsString> = vec![
+        let mut args: Vec<OsString> = vec![
             "-nostdin".into(),
             "-v".into(),
             "warning".into(),
             "-re".into(),
             "-stream_loop".into(),
             "-1".into(),
+        ];
+        if clip.extension().is_some_and(|extension| extension == "txt") {
+            args.extend(["-f", "concat", "-safe", "0"].map(OsString::from));
+        }
+        args.extend([
             "-i".into(),
             clip.into(),
             "-c".into(),
@@ -95,7 +115,7 @@ impl Encoder {
             "-rtsp_transport".into(),
             "tcp".into(),
             format!("rtsp://{address}:8554/stage").into(),
-        ];
+        ]);
         let program =
             Program::new("ffmpeg", "ffmpeg", clips.directory.join("encoder.log")).args(args);
         let process = Arc::new(Mutex::new(Process::spawn(&program)?));

@@ -6,12 +6,10 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Pod, Service};
-use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::events::v1::Event as Told;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
+use kube::api::{DeleteParams, ListParams};
 use kube::{Api, Client, ResourceExt as _};
-use serde_json::{Value, json};
 use webinar_api::{Phase, Webinar, WebinarStatus, labels};
 use webinar_testbed::ControlPlane;
 use webinar_testbed::wait::eventually;
@@ -58,13 +56,6 @@ impl Event {
         Api::namespaced(self.client.clone(), NAMESPACE)
     }
 
-    /// Changes fields of its spec.
-    pub(super) async fn edit(&self, spec: Value) -> Result<()> {
-        let events: Api<Webinar> = self.api();
-        let patch = Patch::Merge(json!({"spec": spec}));
-        events.patch(&self.name, &PatchParams::default(), &patch).await?;
-        Ok(())
-    }
 
     /// Its status.
     pub(super) async fn status(&self) -> Result<WebinarStatus> {
@@ -164,21 +155,6 @@ impl Event {
         let selector = self.service(suffix).await?.spec.and_then(|spec| spec.selector);
         let slot = selector.and_then(|mut selector| selector.remove(labels::SLOT));
         slot.with_context(|| format!("{suffix} selects no slot"))
-    }
-
-    /// The addresses of the pods behind a Service that take new connections.
-    pub(super) async fn behind(&self, suffix: &str) -> Result<Vec<String>> {
-        let slices: Api<EndpointSlice> = self.api();
-        let of = format!("kubernetes.io/service-name={}-{suffix}", self.name);
-        let mut addresses = Vec::new();
-        for slice in slices.list(&ListParams::default().labels(&of)).await? {
-            let ready = slice.endpoints.into_iter().filter(|endpoint| {
-                endpoint.conditions.as_ref().and_then(|conditions| conditions.ready) != Some(false)
-            });
-            addresses.extend(ready.flat_map(|endpoint| endpoint.addresses));
-        }
-        addresses.sort();
-        Ok(addresses)
     }
 
     /// What it was told of, with this reason.

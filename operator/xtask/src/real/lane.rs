@@ -17,11 +17,14 @@ use super::inside::Inside;
 use crate::clock::now;
 use crate::operator::OperatorCommand;
 use crate::screen::Screen;
+use crate::viewers::Viewers;
 
 /// Where events live.
 pub(super) const NAMESPACE: &str = "events";
 /// The image that the preset names.
 const IMAGE: &str = "docker.io/bluenviron/mediamtx:1.19.3";
+/// The name of the media server's process.
+pub(super) const SERVER: &str = "mediamtx";
 const NODE: &str = "real-0";
 const ZONE: &str = "zone-a";
 const JUDGED: std::time::Duration = std::time::Duration::from_secs(30);
@@ -51,6 +54,8 @@ impl Lane {
         RealNode::prepare()?;
         let quiet = Options {
             progress: |_| {},
+            // For kubectl logs, and for what the kubelet measures: nobody knows the node's name here.
+            api_server_args: vec!["--kubelet-preferred-address-types=InternalIP".to_owned()],
             ..Options::default()
         };
         let control_plane = screen
@@ -70,7 +75,7 @@ impl Lane {
         let clips = screen
             .step(
                 "encoding what presenters show",
-                "two clips are encoded",
+                "clips are encoded",
                 Clips::make(control_plane.work_dir()),
             )
             .await?;
@@ -104,6 +109,14 @@ impl Lane {
         self.events += 1;
         let start = now() + SignedDuration::from_secs(30);
         Event::apply(&self.control_plane, &format!("event-{}", self.events), start, spec).await
+    }
+
+    /// Lets viewers come, `rate` each second, to these addresses in turn.
+    ///
+    /// # Errors
+    /// When their program can't be started.
+    pub(super) fn viewers(&self, addresses: &[String], count: usize, rate: u32) -> Result<Viewers> {
+        Viewers::come(&self.viewers, self.control_plane.work_dir(), addresses, count, rate)
     }
 
     /// A figure that the operator tells of an event.

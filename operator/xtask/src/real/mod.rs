@@ -11,8 +11,7 @@ mod lane;
 mod shell;
 mod stories;
 mod tally;
-mod times;
-mod viewers;
+
 
 use std::ffi::OsString;
 use std::path::PathBuf;

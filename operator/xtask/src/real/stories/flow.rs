@@ -7,7 +7,7 @@ use webinar_testbed::wait::{Stopwatch, eventually};
 
 use super::super::event::{ip, is_ready};
 use super::super::lane::Lane;
-use super::super::viewers::{Viewers, placed};
+use crate::viewers::placed;
 use super::{SOON, entrances, on_air, presenter};
 
 /// So many that with nine relays hardly ever one has none.
@@ -15,6 +15,8 @@ const VIEWERS: usize = 60;
 const RATE: u32 = 20;
 /// Counts of the operator follow within two rounds of asking.
 const COUNTED: Duration = Duration::from_secs(30);
+/// That everybody left at once is believed after a minute of agreement.
+const BELIEVED: Duration = Duration::from_secs(100);
 /// For the rate of the encoder.
 const MEASURED: Duration = Duration::from_secs(20);
 const OFF_BY_PERCENT: f64 = 5.0;
@@ -29,7 +31,7 @@ pub(super) async fn tell(lane: &mut Lane) -> Result<()> {
 
     let encoder = presenter(lane, &event).await?;
     event.says("MediaFlowing", &["Flowing"], SOON).await?;
-    let mut viewers = Viewers::come(lane, &entrances(&event).await?, VIEWERS, RATE)?;
+    let mut viewers = lane.viewers(&entrances(&event).await?, VIEWERS, RATE)?;
     let report = viewers.all_see(Duration::from_secs(60)).await?;
     let placed = placed(&report);
     let relays = event.role("relay").await?;
@@ -70,7 +72,7 @@ pub(super) async fn tell(lane: &mut Lane) -> Result<()> {
         last.total.reconnects,
         last.viewers.iter().map(|v| v.longest_gap_ms).max().unwrap_or_default()
     );
-    eventually("nobody to be counted", COUNTED, async || {
+    eventually("nobody to be counted", BELIEVED, async || {
         let current = event.status().await?.attendance.map(|a| a.current);
         ensure!(current == Some(0), "{current:?}");
         Ok(())

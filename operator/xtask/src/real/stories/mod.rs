@@ -1,7 +1,12 @@
 //! The stories, each a life of one event.
 
+mod calibrate;
+mod comeback;
 mod flow;
 mod freeze;
+mod killed;
+mod muted;
+mod shrink;
 
 use std::fmt;
 use std::time::Duration;
@@ -9,10 +14,12 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::ValueEnum;
 use webinar_api::Phase;
+use webinar_testbed::audit::Offset;
 
 use super::encoder::Encoder;
 use super::event::Event;
 use super::lane::Lane;
+use crate::operator::user;
 
 /// Which story.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -21,6 +28,16 @@ pub(super) enum Story {
     Flow,
     /// The encoder freezes, with a backup stream.
     Freeze,
+    /// The only encoder freezes, and comes back after 40 seconds.
+    Comeback,
+    /// Mids and a relay are killed.
+    Killed,
+    /// The fleet shrinks around its viewers; the node is drained.
+    Shrink,
+    /// A muted microphone and a slide, for five minutes.
+    Muted,
+    /// What a relay and an SFU carry on this machine.
+    Calibrate,
 }
 
 impl Story {
@@ -29,6 +46,11 @@ impl Story {
         match self {
             Self::Flow => "an encoder, viewers on every relay, and what the operator counts of them",
             Self::Freeze => "the encoder freezes, and a backup stream takes over at the same addresses",
+            Self::Comeback => "the only encoder freezes for 40 s and comes back, with nothing restarted",
+            Self::Killed => "mids die in three ways, and a relay does",
+            Self::Shrink => "only empty relays go while people watch, and a drain of the node is held",
+            Self::Calibrate => "what a relay and an SFU carry here, and where a relay's limit is",
+            Self::Muted => "five minutes of a slide and silence are no alarm",
         }
     }
 
@@ -40,6 +62,11 @@ impl Story {
         match self {
             Self::Flow => flow::tell(lane).await,
             Self::Freeze => freeze::tell(lane, freezes).await,
+            Self::Comeback => comeback::tell(lane).await,
+            Self::Killed => killed::tell(lane).await,
+            Self::Shrink => shrink::tell(lane).await,
+            Self::Muted => muted::tell(lane).await,
+            Self::Calibrate => calibrate::tell(lane).await,
         }
     }
 }
@@ -55,6 +82,9 @@ impl fmt::Display for Story {
 const READY: Duration = Duration::from_secs(120);
 /// From the start to the first look of the operator.
 const SOON: Duration = Duration::from_secs(60);
+
+/// Seconds from the last packet to the word of it, at most.
+const PROMISE: f64 = 20.0;
 
 /// An event of nine relays that is on air.
 async fn on_air(lane: &mut Lane, spec: &str) -> Result<Event> {
@@ -78,4 +108,19 @@ async fn entrances(event: &Event) -> Result<Vec<String>> {
         addresses.push(event.address(suffix.unwrap_or(&point.service)).await?);
     }
     Ok(addresses)
+}
+
+/// Pods that the operator has deleted since then.
+fn deleted(lane: &Lane, mark: Offset) -> Result<Vec<String>> {
+    let records = lane.control_plane.audit().since(mark)?;
+    let user = user();
+    let deleted = records.by(&user).filter(|r| r.done() && r.verb == "delete" && r.resource == "pods");
+    Ok(deleted.map(|r| r.name.clone()).collect())
+}
+
+/// Containers of the event that were started again, all together.
+async fn restarts(event: &Event) -> Result<i32> {
+    let pods = event.pods().await?;
+    let statuses = pods.values().filter_map(|pod| pod.status.as_ref()?.container_statuses.as_ref());
+    Ok(statuses.flatten().map(|container| container.restart_count).sum())
 }

@@ -13,7 +13,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::endpoint::Endpoint;
+use super::endpoint::Endpoint;
 
 /// How long a server may take to answer an offer.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(10);

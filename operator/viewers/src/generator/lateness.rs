@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 
-use crate::clock;
+use super::clock;
 
 const TICK: Duration = Duration::from_millis(20);
 

@@ -1,7 +1,7 @@
 //! Real viewers, as a process of their own.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -10,27 +10,34 @@ use webinar_testbed::process::{Process, Program};
 use webinar_testbed::wait::eventually;
 use webinar_viewers::{Report, Viewer};
 
-use super::lane::Lane;
-
+/// Where a media server of the preset answers WHEP, and what it shows.
+const PORT: u16 = 8889;
+const PATH: &str = "stage";
 const ENOUGH_TO_LEAVE: Duration = Duration::from_secs(15);
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
 /// A crowd. Dropping it kills it; nobody says goodbye then.
 #[derive(Debug)]
-pub(super) struct Viewers {
+pub(crate) struct Viewers {
     process: Process,
     report: PathBuf,
     count: usize,
 }
 
 impl Viewers {
-    /// Lets `count` viewers come, `rate` each second, to WHEP addresses such as `10.96.3.4` in turn.
+    /// Lets `count` viewers come, `rate` each second, to media servers such as `10.96.3.4` in turn. Their files go to
+    /// `directory`.
     ///
     /// # Errors
     /// When the program can't be started.
-    pub(super) fn come(lane: &Lane, addresses: &[String], count: usize, rate: u32) -> Result<Self> {
+    pub(crate) fn come(
+        program: &Path,
+        directory: &Path,
+        addresses: &[String],
+        count: usize,
+        rate: u32,
+    ) -> Result<Self> {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let directory = lane.control_plane.work_dir();
         let report = directory.join(format!("viewers-{number}.json"));
         let mut args = vec![
             "--viewers".to_owned(),
@@ -42,10 +49,10 @@ impl Viewers {
         ];
         for address in addresses {
             args.push("--whep".to_owned());
-            args.push(format!("http://{address}:8889/stage/whep"));
+            args.push(format!("http://{address}:{PORT}/{PATH}/whep"));
         }
         let log = directory.join(format!("viewers-{number}.log"));
-        let program = Program::new("webinar-viewers", &lane.viewers, log).args(args);
+        let program = Program::new("webinar-viewers", program, log).args(args);
         Ok(Self {
             process: Process::spawn(&program)?,
             report,
@@ -57,7 +64,7 @@ impl Viewers {
     ///
     /// # Errors
     /// When they have told nothing yet, or have ended.
-    pub(super) fn report(&mut self) -> Result<Report> {
+    pub(crate) fn report(&mut self) -> Result<Report> {
         self.process.check_running()?;
         let text = std::fs::read(&self.report).context("they have not reported yet")?;
         serde_json::from_slice(&text).context("reading what viewers report")
@@ -67,7 +74,7 @@ impl Viewers {
     ///
     /// # Errors
     /// When they don't in time, with how many do.
-    pub(super) async fn all_see(&mut self, deadline: Duration) -> Result<Report> {
+    pub(crate) async fn all_see(&mut self, deadline: Duration) -> Result<Report> {
         let count = self.count;
         eventually("all viewers to see the picture", deadline, async || {
             let report = self.report()?;
@@ -86,7 +93,7 @@ impl Viewers {
     ///
     /// # Errors
     /// When they don't within a quarter of a minute.
-    pub(super) async fn leave(mut self) -> Result<Report> {
+    pub(crate) async fn leave(mut self) -> Result<Report> {
         self.process.terminate(ENOUGH_TO_LEAVE).await?;
         let text = std::fs::read(&self.report).context("reading the last report")?;
         serde_json::from_slice(&text).context("reading what viewers report")
@@ -98,7 +105,7 @@ fn sees(viewer: &Viewer) -> bool {
 }
 
 /// How many are at each media server, by its address.
-pub(super) fn placed(report: &Report) -> BTreeMap<String, usize> {
+pub(crate) fn placed(report: &Report) -> BTreeMap<String, usize> {
     let mut places = BTreeMap::new();
     for viewer in report.viewers.iter().filter(|viewer| viewer.connected) {
         if let Some(remote) = viewer.remote {

@@ -10,13 +10,13 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use crate::clock::{self, Clock};
-use crate::endpoint::Endpoint;
-use crate::lateness::Lateness;
-use crate::record::{End, Record};
+use super::clock::{self, Clock};
+use super::endpoint::Endpoint;
+use super::lateness::Lateness;
+use super::record::{End, Record};
+use super::session::{self, Setup, lock};
+use super::{cpu, peer};
 use crate::report::{Process, Report, Total};
-use crate::session::{self, Setup, lock};
-use crate::{cpu, peer};
 
 /// What viewers there are to be.
 #[derive(Debug, Clone)]
@@ -50,7 +50,10 @@ impl Fleet {
     /// When the plan makes no sense or no certificate can be made.
     pub fn start(plan: &Plan, runtime: &Handle) -> Result<Self> {
         ensure!(!plan.whep.is_empty(), "no WHEP URL is given");
-        ensure!(plan.rate > 0.0, "viewers have to arrive at more than 0 per second");
+        ensure!(
+            plan.rate > 0.0,
+            "viewers have to arrive at more than 0 per second"
+        );
         let began = clock::now();
         let clock = Clock::start();
         let setup = Arc::new(Setup {

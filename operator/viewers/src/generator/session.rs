@@ -10,11 +10,11 @@ use str0m::RtcConfig;
 use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 
-use crate::clock::{self, Clock};
-use crate::endpoint::Endpoint;
-use crate::peer::{Happening, Offered, Peer};
-use crate::record::{End, Record};
-use crate::whep::{self, Answer};
+use super::clock::{self, Clock};
+use super::endpoint::Endpoint;
+use super::peer::{Happening, Offered, Peer};
+use super::record::{End, Record};
+use super::whep::{self, Answer};
 
 /// How long the connection may take to come up once the server has answered.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(15);

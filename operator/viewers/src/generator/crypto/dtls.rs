@@ -1,13 +1,24 @@
 //! The DTLS handshake.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
 use str0m::crypto::CryptoError;
 use str0m::crypto::dtls::{
     DtlsCert, DtlsImplError, DtlsInstance, DtlsOutput, DtlsProvider, DtlsVersion, ProtocolVersion,
 };
+
+/// Shared by all sessions, as making one tries out every algorithm, which takes milliseconds.
+static CONFIG: LazyLock<Result<Arc<dimpl::Config>, String>> = LazyLock::new(|| {
+    dimpl::Config::builder()
+        .with_crypto_provider(dimpl::crypto::rust_crypto::default_provider())
+        // ICE has already shown that the peer is where it says it is.
+        .use_server_cookie(false)
+        .build()
+        .map(Arc::new)
+        .map_err(|error| format!("DTLS is set up wrongly: {error}"))
+});
 
 #[derive(Debug)]
 pub(super) struct Dtls;
@@ -23,25 +34,18 @@ impl DtlsProvider for Dtls {
         cert: &DtlsCert,
         now: Instant,
         version: DtlsVersion,
-        mtu: Option<usize>,
+        _mtu: Option<usize>,
     ) -> Result<Box<dyn DtlsInstance>, CryptoError> {
-        let mut config = dimpl::Config::builder()
-            .with_crypto_provider(dimpl::crypto::rust_crypto::default_provider())
-            // ICE has already shown that the peer is where it says it is.
-            .use_server_cookie(false);
-        if let Some(mtu) = mtu {
-            config = config.mtu(mtu);
-        }
-        let config = config
-            .build()
-            .map_err(|error| CryptoError::Other(format!("the DTLS configuration is wrong: {error}")))?;
+        let config = CONFIG
+            .as_ref()
+            .map_err(|error| CryptoError::Other(error.clone()))?;
         let open = match version {
             DtlsVersion::Dtls12 => dimpl::Dtls::new_12,
             DtlsVersion::Dtls13 => dimpl::Dtls::new_13,
             DtlsVersion::Auto => dimpl::Dtls::new_auto,
             other => return Err(CryptoError::Other(format!("{other} is not known here"))),
         };
-        Ok(Box::new(Instance(open(Arc::new(config), cert.clone(), now))))
+        Ok(Box::new(Instance(open(config.clone(), cert.clone(), now))))
     }
 }
 

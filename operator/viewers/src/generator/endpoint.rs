@@ -36,7 +36,11 @@ impl Endpoint {
     /// # Errors
     /// When there is no route to the server.
     pub(crate) fn local_ip(&self) -> Result<IpAddr> {
-        let any = if self.server.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+        let any = if self.server.is_ipv4() {
+            "0.0.0.0:0"
+        } else {
+            "[::]:0"
+        };
         // Connecting a UDP socket sends nothing, it only looks up the route.
         let route = || -> std::io::Result<IpAddr> {
             let socket = UdpSocket::bind(any)?;
@@ -122,12 +126,18 @@ mod tests {
             endpoint("http://localhost/whep").server(),
             SocketAddr::from(([127, 0, 0, 1], 80))
         );
-        assert_eq!(endpoint("http://[::1]:8889/whep").server().to_string(), "[::1]:8889");
+        assert_eq!(
+            endpoint("http://[::1]:8889/whep").server().to_string(),
+            "[::1]:8889"
+        );
     }
 
     #[test]
     fn other_urls_are_refused() {
-        assert_eq!(refusal("https://10.0.0.1/whep"), "https://10.0.0.1/whep is not plain HTTP");
+        assert_eq!(
+            refusal("https://10.0.0.1/whep"),
+            "https://10.0.0.1/whep is not plain HTTP"
+        );
         assert_eq!(
             refusal("http://example.test/whep"),
             "the host of http://example.test/whep is neither an IP address nor localhost"
@@ -150,7 +160,9 @@ mod tests {
 
     #[test]
     fn the_way_to_loopback_is_loopback() {
-        let ip = endpoint("http://127.0.0.1:8889/whep").local_ip().expect("a route");
+        let ip = endpoint("http://127.0.0.1:8889/whep")
+            .local_ip()
+            .expect("a route");
         assert!(ip.is_loopback());
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
+use socket2::SockRef;
 use str0m::change::{SdpAnswer, SdpPendingOffer};
 use str0m::media::{Direction, MediaKind, Mid};
 use str0m::net::{Protocol, Receive};
@@ -13,13 +14,16 @@ use str0m::rtp::RtpPacket;
 use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc, RtcConfig};
 use tokio::net::UdpSocket;
 
-use crate::clock;
-use crate::crypto;
-use crate::record::{Kind, Packet};
+use super::clock;
+use super::crypto;
+use super::record::{Kind, Packet};
 
-/// Requests without a response before the other side counts as gone: 15.5 s with str0m's pauses of 0.5, 1, 2 and then
-/// 3 s between them. Browsers give up after 15 s; str0m's own figure of 9 requests makes 21.5 s.
+/// Requests without a response before the other side counts as gone: 15.5 s from the first, as str0m pauses for 0.5, 1,
+/// 2 and then 3 s after them. Browsers give up after about 15 s; str0m's own figure of 9 requests makes 21.5 s.
 const UNANSWERED_REQUESTS: usize = 7;
+/// What may wait in a socket, as far as the system allows. A real viewer reads its one socket at once, but here many
+/// share a processor.
+const WAITING_BYTES: usize = 1024 * 1024;
 const DATAGRAM: usize = 2000;
 /// Datagrams taken in one go, so that a flooded viewer leaves time to the others.
 const BATCH: usize = 64;
@@ -41,7 +45,7 @@ pub(crate) fn config() -> Result<RtcConfig> {
 }
 
 /// What happened to a peer.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum Happening {
     /// The connection is up: ICE, DTLS and the keys for media.
     Connected,
@@ -87,6 +91,7 @@ impl Offered {
             .await
             .with_context(|| format!("opening a UDP socket at {ip}"))?;
         let local = socket.local_addr()?;
+        SockRef::from(&socket).set_recv_buffer_size(WAITING_BYTES)?;
         let now = clock::now();
         let mut rtc = config.clone().build(now);
         let candidate = Candidate::host(local, "udp").with_context(|| format!("receiving media at {ip}"))?;
@@ -157,7 +162,6 @@ impl Peer {
                 Err(error) => return Err(error).context("receiving a datagram"),
             };
             let at = clock::now();
-            if (20..64).contains(&self.buffer[0]) && !self.kinds.is_empty() { eprintln!("DTLS {} {bytes} {:02x?} alive {}", self.local, &self.buffer[..bytes.min(20)], self.rtc.is_alive()); }
             self.arrived = Arrived { bytes, from, at };
             // Anybody may send anything to an open socket.
             let Ok(datagram) = Receive::new(Protocol::Udp, from, self.local, &self.buffer[..bytes]) else {
@@ -204,7 +208,11 @@ impl Peer {
             Some((_, kind)) => *kind,
             None => {
                 let mid = self.rtc.direct_api().stream_rx(&packet.header.ssrc)?.mid();
-                let kind = if mid == self.video { Kind::Video } else { Kind::Audio };
+                let kind = if mid == self.video {
+                    Kind::Video
+                } else {
+                    Kind::Audio
+                };
                 self.kinds.push((ssrc, kind));
                 kind
             }
@@ -216,5 +224,117 @@ impl Peer {
             bytes: self.arrived.bytes,
             from: self.arrived.from,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    struct Side {
+        rtc: Rtc,
+        address: SocketAddr,
+        events: Vec<Event>,
+    }
+
+    impl Side {
+        fn new(port: u16, now: Instant) -> Self {
+            let address = SocketAddr::from(([127, 0, 0, 1], port));
+            let mut rtc = config().expect("a configuration").build(now);
+            let candidate = Candidate::host(address, "udp").expect("a candidate");
+            rtc.add_local_candidate(candidate).expect("a usable candidate");
+            Self {
+                rtc,
+                address,
+                events: Vec::new(),
+            }
+        }
+
+        fn tick(&mut self, other: &mut Self, now: Instant) {
+            self.rtc.handle_input(Input::Timeout(now)).expect("no failure");
+            loop {
+                match self.rtc.poll_output().expect("no failure") {
+                    Output::Timeout(_) => return,
+                    Output::Event(event) => self.events.push(event),
+                    Output::Transmit(sent) => {
+                        let datagram =
+                            Receive::new(Protocol::Udp, self.address, other.address, &sent.contents)
+                                .expect("a datagram");
+                        other
+                            .rtc
+                            .handle_input(Input::Receive(now, datagram))
+                            .expect("no failure");
+                    }
+                }
+            }
+        }
+
+        fn saw(&self, wanted: fn(&Event) -> bool) -> bool {
+            self.events.iter().any(wanted)
+        }
+    }
+
+    /// A viewer and a server five seconds after the offer, and the time that is then.
+    fn connected() -> (Side, Side, Instant) {
+        let mut now = clock::now();
+        let mut viewer = Side::new(1, now);
+        let mut server = Side::new(2, now);
+        let mut changes = viewer.rtc.sdp_api();
+        changes.add_media(MediaKind::Video, Direction::RecvOnly, None, None, None);
+        let (offer, pending) = changes.apply().expect("an offer");
+        let answer = server.rtc.sdp_api().accept_offer(offer).expect("an answer");
+        let viewing = viewer.rtc.sdp_api();
+        viewing.accept_answer(pending, answer).expect("accepted");
+        for _ in 0..500 {
+            now += Duration::from_millis(10);
+            viewer.tick(&mut server, now);
+            server.tick(&mut viewer, now);
+        }
+        assert!(
+            viewer.saw(|event| matches!(event, Event::Connected)),
+            "{:?}",
+            viewer.events
+        );
+        assert!(
+            server.saw(|event| matches!(event, Event::Connected)),
+            "{:?}",
+            server.events
+        );
+        (viewer, server, now)
+    }
+
+    #[test]
+    fn a_peer_that_closes_is_noticed_at_once() {
+        let (mut viewer, mut server, now) = connected();
+        assert!(!viewer.saw(|event| matches!(event, Event::Closed)));
+
+        server.rtc.close().expect("closed");
+        server.tick(&mut viewer, now);
+        viewer.tick(&mut server, now);
+        assert!(
+            viewer.saw(|event| matches!(event, Event::Closed)),
+            "{:?}",
+            viewer.events
+        );
+    }
+
+    #[test]
+    fn a_peer_that_falls_silent_is_given_up() {
+        let (mut viewer, mut server, died) = connected();
+        let mut now = died;
+        let silent = |event: &Event| {
+            matches!(
+                event,
+                Event::IceConnectionStateChange(IceConnectionState::Disconnected)
+            )
+        };
+        while !viewer.saw(silent) {
+            now += Duration::from_millis(10);
+            viewer.tick(&mut server, now);
+            let silence = now.duration_since(died);
+            assert!(silence < Duration::from_secs(19), "{:?}", viewer.events);
+        }
+        assert!(now.duration_since(died) > Duration::from_secs(12));
     }
 }

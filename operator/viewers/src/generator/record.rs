@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 
-use crate::gaps::{Gaps, length};
-use crate::loss::Sequence;
+use super::gaps::{Gaps, length};
+use super::loss::Sequence;
 use crate::report::Viewer;
 
 /// Streams of one session whose sequence numbers are followed: video, audio and a few spare.

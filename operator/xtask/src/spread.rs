@@ -4,32 +4,32 @@ use std::fmt;
 
 /// Numbers of one kind, such as the seconds that ten runs took.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Spread(Vec<f64>);
+pub(crate) struct Spread(Vec<f64>);
 
 impl Spread {
     /// Adds one.
-    pub(super) fn push(&mut self, value: f64) {
+    pub(crate) fn push(&mut self, value: f64) {
         self.0.push(value);
         self.0.sort_by(f64::total_cmp);
     }
 
     /// How many there are.
-    pub(super) fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.0.len()
     }
 
     /// The middle one; of an even number the higher of two. 0 of none.
-    pub(super) fn median(&self) -> f64 {
+    pub(crate) fn median(&self) -> f64 {
         self.0.get(self.0.len() / 2).copied().unwrap_or_default()
     }
 
     /// The largest; 0 of none.
-    pub(super) fn most(&self) -> f64 {
+    pub(crate) fn most(&self) -> f64 {
         self.0.last().copied().unwrap_or_default()
     }
 
     /// The smallest; 0 of none.
-    pub(super) fn least(&self) -> f64 {
+    pub(crate) fn least(&self) -> f64 {
         self.0.first().copied().unwrap_or_default()
     }
 }
@@ -50,7 +50,7 @@ impl fmt::Display for Spread {
 }
 
 /// Seconds from one moment to another, both Unix milliseconds.
-pub(super) fn seconds(from_ms: i64, to_ms: i64) -> f64 {
+pub(crate) fn seconds(from_ms: i64, to_ms: i64) -> f64 {
     (to_ms - from_ms) as f64 / 1000.0
 }
 

@@ -1,0 +1,51 @@
+//! What a relay and an SFU carry here, and whether a relay's limit is where that says.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+
+use super::super::encoder::Encoder;
+use super::super::lane::Lane;
+use super::{SOON, on_air};
+use crate::calibrate::{Bench, Plan};
+
+const LASTING: Duration = Duration::from_secs(30);
+const VIEWERS: [usize; 4] = [25, 50, 100, 150];
+const CHILDREN: [usize; 3] = [4, 8, 16];
+/// Around what a relay of [`super::super::class::LIMIT`] carries on an ordinary machine.
+const AT_LIMIT: [usize; 8] = [20, 30, 40, 50, 60, 70, 85, 100];
+
+pub(super) async fn tell(lane: &mut Lane) -> Result<()> {
+    let plan = Plan {
+        viewers: VIEWERS.to_vec(),
+        children: CHILDREN.to_vec(),
+        lasting: LASTING,
+    };
+    measure(lane, "tier: 10k", &plan).await?;
+    println!("\nA relay with a CPU limit:");
+    let plan = Plan {
+        viewers: AT_LIMIT.to_vec(),
+        children: Vec::new(),
+        lasting: LASTING,
+    };
+    measure(lane, "tier: 10k, className: limited", &plan).await
+}
+
+async fn measure(lane: &mut Lane, spec: &str, plan: &Plan) -> Result<()> {
+    let event = on_air(lane, spec).await?;
+    let address = event.address("ingest").await?;
+    let encoder = Encoder::start(&lane.clips, &lane.clips.full, &address)?;
+    event.says("MediaFlowing", &["Flowing"], SOON).await?;
+    let bench = Bench {
+        viewers: lane.viewers.clone(),
+        directory: lane.control_plane.work_dir().to_owned(),
+        relay: event.pod("relay-0").await?,
+        sfu: (!plan.children.is_empty()).then_some(event.pod("sfu-0").await?),
+        client: lane.control_plane.client(),
+    };
+    let figures = bench.run(plan).await?.to_string();
+    println!("{figures}");
+    ensure!(figures.contains("packetsPerSecondPerCPU"), "no step was valid");
+    drop(encoder);
+    event.delete().await
+}
