@@ -44,7 +44,7 @@ pub struct ServerDetail {
     pub fed: bool,
     /// It has a source, as its `state` label says.
     pub ready: bool,
-    /// It sends nothing, by command.
+    /// It hangs, by command.
     pub frozen: bool,
 }
 
@@ -88,7 +88,7 @@ impl Detail {
                 parent: server.parent.and_then(slot),
                 fed: server.received > 0.0,
                 ready: server.path.is_some(),
-                frozen: server.frozen,
+                frozen: server.hung.is_some(),
             })
             .collect();
         servers.sort_by(|a, b| (&a.slot, &a.pod).cmp(&(&b.slot, &b.pod)));

@@ -58,3 +58,14 @@ pub(super) struct PodFacts {
     /// From 0; only heeded where viewers are sent.
     pub(super) max_viewers: u64,
 }
+
+/// How a pod's process ends, and so who hears of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// In an orderly way: it closes all its connections.
+    Orderly,
+    /// It is killed: its machine closes connections to other servers, and viewers hear nothing.
+    Killed,
+    /// With its machine: nobody hears anything.
+    WithMachine,
+}

@@ -142,8 +142,8 @@ impl Event {
         self.stage(|stage| stage.resume(encoder, wall_clock()));
     }
 
-    /// The server in the slot sends nothing any more, neither to servers nor to viewers, though it receives. A pod that gets
-    /// the slot later is well.
+    /// The server in the slot hangs, as after `SIGSTOP`: its connections stay, and it sends and answers nothing, neither to
+    /// servers and viewers nor to scrapes. A pod that gets the slot later is well.
     ///
     /// # Errors
     /// When no server runs there.
@@ -160,7 +160,7 @@ impl Event {
     }
 
     fn set_frozen(&self, slot: &str, frozen: bool) -> Result<()> {
-        let found = self.stage(|stage| stage.freeze(slot, frozen));
+        let found = self.stage(|stage| stage.freeze(slot, frozen, wall_clock()));
         ensure!(found, "{}: no server runs in slot {slot}", self.key.name);
         Ok(())
     }
@@ -194,6 +194,12 @@ impl Event {
     /// come yet included.
     pub fn leave(&self, share: f64) {
         self.stage(|stage| stage.leave(share));
+    }
+
+    /// A share of those who watch vanishes without a word, as when their networks are gone: they don't come back, and servers
+    /// count them for a while.
+    pub fn vanish(&self, share: f64) {
+        self.stage(|stage| stage.vanish(share, wall_clock()));
     }
 
     /// What the audience felt so far.

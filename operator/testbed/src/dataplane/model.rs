@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 
 use super::dialect::Figures;
-use super::facts::{EventKey, PodFacts};
+use super::facts::{Ending, EventKey, PodFacts};
 use super::lie::Reply;
 use super::options::DataPlaneOptions;
 use super::stage::Stage;
@@ -66,14 +66,14 @@ impl Model {
         self.stage(event).started(pod, now);
     }
 
-    pub(super) fn pod_ended(&mut self, uid: &str, now: Timestamp) {
+    pub(super) fn pod_ended(&mut self, uid: &str, ending: Ending, now: Timestamp) {
         let Some((event, ip)) = self.pods.remove(uid) else {
             return;
         };
         if self.addresses.get(&ip).is_some_and(|holder| holder == uid) {
             self.addresses.remove(&ip);
         }
-        self.stage(&event).ended(uid, now);
+        self.stage(&event).ended(uid, ending, now);
     }
 
     /// What is not among `seen` is gone.
@@ -85,7 +85,7 @@ impl Model {
             .cloned()
             .collect();
         for uid in gone {
-            self.pod_ended(&uid, now);
+            self.pod_ended(&uid, Ending::Orderly, now);
         }
     }
 
@@ -132,7 +132,10 @@ impl Model {
         let place = stage.servers.place(uid)?;
         let publishers = stage.streams.iter().filter(|s| s.server == Some(place)).count();
         let server = stage.servers.get(place)?;
-        let figures = Figures::of(server, publishers as u64);
+        if server.hung.is_some() {
+            return Some(Reply::Hang);
+        }
+        let figures = Figures::of(server, publishers as u64, stage.now());
         Some(stage.lies.reply(&server.pod, &figures, stage.dialect))
     }
 }

@@ -14,8 +14,10 @@ pub struct DataPlaneOptions {
     pub tick: Duration,
     /// How servers word their metrics, where [`Event::dialect`](super::Event::dialect) doesn't say otherwise.
     pub dialect: Dialect,
-    /// How long a server waits for bytes before it ends a path; `MediaMTX`'s `readTimeout`.
+    /// How long an SFU waits for bytes of a publisher before it ends a path; `MediaMTX`'s `readTimeout`.
     pub read_timeout: Duration,
+    /// How long mids and relays wait for a sign of life of their parent; their `readTimeout`.
+    pub parent_timeout: Duration,
     /// Pause before a server, or an encoder that failed once, tries its source again; 5 s in `MediaMTX`.
     pub reconnect: Duration,
     /// Pause before an encoder that lost its connection tries for the first time.
@@ -29,7 +31,7 @@ pub struct DataPlaneOptions {
 }
 
 impl Default for DataPlaneOptions {
-    /// `MediaMTX` as the default preset configures it, in real time: 250 ms, 30 s, 5 s, 1 s; ending pods and lost nodes serve
+    /// `MediaMTX` as the default preset configures it, in real time: 250 ms, 30 s, 15 s, 5 s, 1 s; ending pods and lost nodes serve
     /// nobody.
     fn default() -> Self {
         Self {
@@ -37,6 +39,7 @@ impl Default for DataPlaneOptions {
             tick: Duration::from_millis(250),
             dialect: Dialect::MediaMtx,
             read_timeout: Duration::from_secs(30),
+            parent_timeout: Duration::from_secs(15),
             reconnect: Duration::from_secs(5),
             first_republish: Duration::from_secs(1),
             manners: Manners::default(),
@@ -47,8 +50,8 @@ impl Default for DataPlaneOptions {
 }
 
 impl DataPlaneOptions {
-    /// The same in a world where people's clients and reconnects are `scale` times faster, for tests that shorten an event's
-    /// time. The read timeout is left alone, as the operator's own bounds are. `scale` is above 0.
+    /// The same in a world where pauses of people's clients and of reconnects are `scale` times shorter, for tests that
+    /// shorten an event's time. Time-outs are left alone, as the operator's own bounds are. `scale` is above 0.
     #[must_use]
     pub fn faster(&self, scale: f64) -> Self {
         Self {

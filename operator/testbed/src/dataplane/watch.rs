@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use futures::StreamExt as _;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Pod, PodCondition};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{self, Event, watcher};
@@ -15,7 +15,7 @@ use kube::{Api, Client, Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
-use super::facts::{EventKey, PodFacts, Role};
+use super::facts::{Ending, EventKey, PodFacts, Role};
 use super::handle::Shared;
 use super::model::{Model, Slice};
 use super::options::DataPlaneOptions;
@@ -41,7 +41,7 @@ pub(super) async fn pods(client: Client, shared: Arc<Shared>, filled: watch::Sen
         Event::Apply(pod) => shared.with(|model| apply(model, &pod)),
         Event::Delete(pod) => {
             if let Some(uid) = pod.uid() {
-                shared.with(|model| model.pod_ended(&uid, wall_clock()));
+                shared.with(|model| model.pod_ended(&uid, ending(&pod), wall_clock()));
             }
         }
     })
@@ -111,7 +111,7 @@ fn apply(model: &mut Model, pod: &Pod) {
     let runs = runs(pod, model.options());
     match event_of(pod).zip(pod_facts(pod)).filter(|_| runs) {
         Some((event, facts)) => model.pod_runs(&event, facts, now),
-        None => model.pod_ended(&uid, now),
+        None => model.pod_ended(&uid, ending(pod), now),
     }
 }
 
@@ -124,20 +124,35 @@ fn event_of(object: &impl kube::ResourceExt) -> Option<EventKey> {
 
 /// Whether the process in the pod serves.
 fn runs(pod: &Pod, options: &DataPlaneOptions) -> bool {
-    let Some(status) = &pod.status else {
-        return false;
-    };
-    let is = |kind: &str| {
-        let mut conditions = status.conditions.iter().flatten();
-        conditions
-            .find(|condition| condition.type_ == kind)
-            .map(|condition| condition.status == "True")
-    };
-    // What the node lifecycle controller writes about pods of a node that is silent; a kubelet changes both.
-    let lost = is("Ready") == Some(false) && is("ContainersReady") == Some(true);
-    status.phase.as_deref() == Some("Running")
-        && (!lost || options.serve_on_lost_nodes)
+    phase(pod) == Some("Running")
+        && (!is_lost(pod) || options.serve_on_lost_nodes)
         && (pod.metadata.deletion_timestamp.is_none() || options.serve_while_terminating)
+}
+
+/// Who hears that the process in a pod has ended.
+fn ending(pod: &Pod) -> Ending {
+    let collected = condition(pod, "DisruptionTarget")
+        .is_some_and(|condition| condition.reason.as_deref() == Some("DeletionByPodGC"));
+    match phase(pod) {
+        _ if collected || is_lost(pod) => Ending::WithMachine,
+        Some("Failed") => Ending::Killed,
+        _ => Ending::Orderly,
+    }
+}
+
+/// What the node lifecycle controller writes about pods of a node that is silent; a kubelet changes both.
+fn is_lost(pod: &Pod) -> bool {
+    let is = |kind: &str| condition(pod, kind).map(|condition| condition.status == "True");
+    is("Ready") == Some(false) && is("ContainersReady") == Some(true)
+}
+
+fn phase(pod: &Pod) -> Option<&str> {
+    pod.status.as_ref()?.phase.as_deref()
+}
+
+fn condition<'a>(pod: &'a Pod, kind: &str) -> Option<&'a PodCondition> {
+    let mut conditions = pod.status.as_ref()?.conditions.iter().flatten();
+    conditions.find(|condition| condition.type_ == kind)
 }
 
 /// `None` for pods that are no media servers.
@@ -276,6 +291,24 @@ mod tests {
         };
         assert!(!model_runs(&usual, &[ready.clone(), lost.clone()]));
         assert!(model_runs(&partition, &[ready, lost]));
+    }
+
+    #[test]
+    fn who_hears_of_an_end_depends_on_its_kind() {
+        let deleted = pod(READY, |pod| {
+            pod["metadata"]["deletionTimestamp"] = json!("2026-05-01T16:00:00Z");
+        });
+        assert_eq!(ending(&deleted), Ending::Orderly);
+        assert_eq!(ending(&pod(READY, |_| ())), Ending::Orderly);
+        assert_eq!(ending(&pod(LOST, |_| ())), Ending::WithMachine);
+        let failed = |pod: &mut Value| pod["status"]["phase"] = json!("Failed");
+        assert_eq!(ending(&pod(STARTING, failed)), Ending::Killed);
+        let collected = pod(READY, |pod| {
+            failed(pod);
+            pod["status"]["conditions"][0] =
+                json!({"type": "DisruptionTarget", "status": "True", "reason": "DeletionByPodGC"});
+        });
+        assert_eq!(ending(&collected), Ending::WithMachine);
     }
 
     #[test]

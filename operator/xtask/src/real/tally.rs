@@ -37,7 +37,7 @@ impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let passed = self.rows.iter().filter(|(_, passed)| *passed).count();
         for (story, passed) in &self.rows {
-            writeln!(f, "{:<10} {}", story.to_string(), if *passed { "passed" } else { "failed" })?;
+            writeln!(f, "{story:<10} {}", if *passed { "passed" } else { "failed" })?;
         }
         write!(f, "{passed} passed, {} failed", self.rows.len() - passed)
     }

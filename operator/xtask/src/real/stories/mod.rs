@@ -19,39 +19,32 @@ use webinar_testbed::audit::Offset;
 use super::encoder::Encoder;
 use super::event::Event;
 use super::lane::Lane;
+use crate::choice;
 use crate::operator::user;
 
 /// Which story.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Story {
-    /// Pictures through SFU, mid and relay; who watches and what comes in is counted right.
+    /// An encoder, viewers on every relay, and what the operator counts of them.
     Flow,
-    /// The encoder freezes, with a backup stream.
+    /// The encoder freezes, and a backup stream takes over at the same addresses.
     Freeze,
-    /// The only encoder freezes, and comes back after 40 seconds.
+    /// The only encoder freezes for 40 seconds and comes back, with nothing restarted.
     Comeback,
-    /// Mids and a relay are killed.
+    /// Mids die in three ways, and a relay does.
     Killed,
-    /// The fleet shrinks around its viewers; the node is drained.
+    /// Only empty relays go while people watch, and a drain of the node is held.
     Shrink,
-    /// A muted microphone and a slide, for five minutes.
+    /// Five minutes of a slide and silence are no alarm.
     Muted,
-    /// What a relay and an SFU carry on this machine.
+    /// What a relay and an SFU carry on this machine, and where a relay's limit is.
     Calibrate,
 }
 
 impl Story {
-    /// What happens.
-    pub(super) fn what(self) -> &'static str {
-        match self {
-            Self::Flow => "an encoder, viewers on every relay, and what the operator counts of them",
-            Self::Freeze => "the encoder freezes, and a backup stream takes over at the same addresses",
-            Self::Comeback => "the only encoder freezes for 40 s and comes back, with nothing restarted",
-            Self::Killed => "mids die in three ways, and a relay does",
-            Self::Shrink => "only empty relays go while people watch, and a drain of the node is held",
-            Self::Calibrate => "what a relay and an SFU carry here, and where a relay's limit is",
-            Self::Muted => "five minutes of a slide and silence are no alarm",
-        }
+    /// In a few words.
+    pub(super) fn what(self) -> String {
+        choice::what(&self)
     }
 
     /// Plays it.
@@ -71,10 +64,10 @@ impl Story {
     }
 }
 
+/// As on the command line.
 impl fmt::Display for Story {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let value = self.to_possible_value();
-        f.write_str(value.as_ref().map_or("", |value| value.get_name()))
+        f.pad(&choice::name(self))
     }
 }
 
