@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 mod build;
-mod mediamtx;
+pub(crate) mod mediamtx;
 mod version;
 
 /// A program that the testbed runs.

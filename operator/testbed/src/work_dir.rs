@@ -26,7 +26,7 @@ pub(crate) fn root() -> PathBuf {
 }
 
 /// Set to anything, it keeps directories that would be removed.
-const KEEP: &str = "TESTBED_KEEP";
+pub(crate) const KEEP: &str = "TESTBED_KEEP";
 
 /// A fresh directory `target/testbed/<pid>-<n>`. It is removed when dropped, but kept for a look when the thread
 /// panics or `TESTBED_KEEP` is set. Whoever makes a directory removes those of processes that have ended, unless

@@ -13,8 +13,8 @@
 //!   it closed the connection without a word. This takes 15.5 s from the first request that is not answered, about as
 //!   long as in a browser, and requests are 3 s apart. ICMP errors are not looked at; browsers don't either.
 //!
-//! A packet is counted as lost wherever it was lost: in the server, on the way, or here because this program was too
-//! slow, which [`Process::late_ms`] helps to tell.
+//! A packet is counted as lost wherever it was lost: on the way, or here because this program was too slow, which
+//! [`Process::late_ms`] helps to tell. Pictures that a server leaves out before it numbers packets are not missed.
 
 #[cfg(feature = "generator")]
 mod generator;

@@ -97,10 +97,10 @@ async fn run(cli: &Cli) -> Result<()> {
     }
     // Taken before they leave: what matters is how many were there.
     let report = fleet.report();
-    fleet.stop().await?;
     if let Some(file) = &cli.report {
         report.write(file)?;
     }
+    fleet.stop().await?;
     println!("{}", Summary(&report));
     Ok(())
 }

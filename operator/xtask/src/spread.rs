@@ -63,6 +63,8 @@ mod tests {
         let spread: Spread = [3.0, 1.0, 2.0].into_iter().collect();
         assert_eq!(spread.to_string(), "2.0 (1.0–3.0)");
         assert_eq!(Spread::default().to_string(), "0.0 (0.0–0.0)");
+        let even: Spread = [1.0, 2.0, 3.0, 4.0].into_iter().collect();
+        assert_eq!(even.to_string(), "3.0 (1.0–4.0)");
         assert!((seconds(1_500, 4_000) - 2.5).abs() < f64::EPSILON);
     }
 }

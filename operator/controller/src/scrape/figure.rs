@@ -245,6 +245,45 @@ paths_inbound_bytes_other 5
         );
     }
 
+    /// Answers of MediaMTX 1.19.3 with the preset's configuration, read with the preset's own mapping: the questions of the
+    /// kubelet, which are readers and bytes of another path, are neither viewers nor media.
+    #[test]
+    fn only_the_stage_counts_in_what_a_real_server_answers() {
+        let preset = include_str!("../../../../charts/webinar-operator/files/mediamtx.yaml");
+        let documents: Vec<serde_json::Value> = serde_saphyr::from_multiple(preset).expect("YAML");
+        let class = documents.iter().find(|document| document["kind"] == "WebinarClass");
+        let metrics = class.expect("a class")["spec"]["attendance"]["podMetrics"].clone();
+        let mapping = Mapping::of(&serde_json::from_value(metrics).expect("a mapping"));
+        let probe = r#"# Paths
+paths{name="probe",state="ready"} 1
+paths_readers{name="probe",readerType="hlsSession",state="ready"} 7
+paths_inbound_bytes{name="probe",state="ready"} 31350
+paths_outbound_bytes{name="probe",state="ready"} 129150
+paths_inbound_frames_in_error{name="probe",state="ready"} 0
+"#;
+        let idle = r#"paths{name="stage",state="notReady"} 1
+paths_readers{name="stage",readerType="",state="notReady"} 0
+paths_inbound_bytes{name="stage",state="notReady"} 0
+paths_outbound_bytes{name="stage",state="notReady"} 0
+"#;
+        let watched = r#"paths{name="stage",state="ready"} 1
+paths_readers{name="stage",readerType="webRTCSession",state="ready"} 3
+paths_readers{name="stage",readerType="rtspSession",state="ready"} 2
+paths_inbound_bytes{name="stage",state="ready"} 184713
+paths_outbound_bytes{name="stage",state="ready"} 554139
+paths_bytes_received{name="stage",state="ready"} 184713
+paths_bytes_sent{name="stage",state="ready"} 554139
+"#;
+        assert_eq!(
+            told(&mapping, &format!("{probe}{idle}")),
+            Ok([Value(0), Value(0), Value(0)])
+        );
+        assert_eq!(
+            told(&mapping, &format!("{probe}{watched}")),
+            Ok([Value(3), Value(184_713), Value(554_139)])
+        );
+    }
+
     #[test]
     fn nobody_watches_where_the_server_leaves_viewers_out() {
         let idle = "paths_inbound_bytes{name=\"stage\"} 5\n";

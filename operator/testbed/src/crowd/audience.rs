@@ -27,9 +27,6 @@ pub(crate) enum Cause {
     Server,
 }
 
-/// Pauses are cut into so many steps, so that a crowd that was refused together makes few cohorts.
-const JITTER_STEPS: u32 = 16;
-
 /// Who comes, waits and was dropped. Who watches is known to the relays.
 #[derive(Debug, Default)]
 pub(crate) struct Audience {
@@ -88,7 +85,8 @@ impl Audience {
         owed.floor() as u64
     }
 
-    pub(crate) fn drop_viewers(&mut self, now: Timestamp, count: u64, cause: Cause) {
+    /// Viewers are without a picture from now on, and want to be in again at `back` at the earliest.
+    pub(crate) fn drop_viewers(&mut self, now: Timestamp, count: u64, cause: Cause, back: Timestamp) {
         if count == 0 {
             return;
         }
@@ -100,10 +98,9 @@ impl Audience {
         let cohort = Cohort {
             dropped: true,
             since: now,
-            refusals: 0,
             counted: false,
         };
-        self.queue.stand_in_line(cohort, count);
+        self.queue.wait(back, cohort, count);
     }
 
     pub(crate) fn waiting(&self) -> u64 {
@@ -130,7 +127,6 @@ impl Audience {
         let cohort = Cohort {
             dropped: false,
             since: now,
-            refusals: 0,
             counted: false,
         };
         self.try_to_join(now, cohort, newcomers, manners, rng, &mut attempt);
@@ -156,38 +152,27 @@ impl Audience {
         rng: &mut Rng,
         attempt: &mut impl FnMut(&mut Rng) -> Attempt,
     ) {
-        let (mut seated, mut unanswered) = (0, 0);
-        let mut refused = [0_u64; JITTER_STEPS as usize];
+        let (mut seated, mut refused) = (0, 0);
         for _ in 0..count {
             match attempt(rng) {
                 Attempt::Seated => seated += 1,
-                Attempt::Unanswered => unanswered += 1,
-                Attempt::Refused => refused[rng.usize(..refused.len())] += 1,
+                Attempt::Refused => refused += 1,
+                Attempt::Unanswered => (),
             }
         }
         let failed = count - seated;
         self.seated(now, cohort, seated);
-        self.unanswered += unanswered;
-        self.refused += failed - unanswered;
+        self.refused += refused;
+        self.unanswered += failed - refused;
         if !cohort.dropped && !cohort.counted {
             self.waited.viewers += failed;
         }
-
-        let again = Cohort {
-            counted: true,
-            ..cohort
-        };
-        if unanswered > 0 {
-            self.queue.wait(now + manners.no_stage_retry, again, unanswered);
-        }
-        let again = Cohort {
-            refusals: cohort.refusals.saturating_add(1),
-            ..again
-        };
-        let longest = manners.backoff(again.refusals);
-        for (step, count) in (1_u32..).zip(refused).filter(|(_, count)| *count > 0) {
-            let pause = longest * (JITTER_STEPS + step) / (2 * JITTER_STEPS);
-            self.queue.wait(now + pause, again, count);
+        if failed > 0 {
+            let again = Cohort {
+                counted: true,
+                ..cohort
+            };
+            self.queue.wait(now + manners.retry, again, failed);
         }
     }
 

@@ -4,9 +4,9 @@
 //! who watch are numbers on their relays ([`crate::dataplane`]). Each still makes its own random choices, so that full
 //! relays, unlucky viewers and herds come about as they do in life.
 //!
-//! Modelled: arrival curves, refusals with exponential backoff and jitter, a stage that is not there yet, drops and the
-//! rejoining herd under a rate limit, and leaving, by rate, by share or all at once. Not modelled: impatience (nobody gives
-//! up), viewers' own networks, and the time that a connection takes to be set up.
+//! Modelled: arrival curves, refusals and a stage that is not there yet, with a fixed pause after each, drops that are told
+//! and drops that clients must find out about, the rejoining herd under a rate limit, and leaving, by rate, by share or all
+//! at once. Not modelled: impatience (nobody gives up), and the time that a connection takes to be set up.
 
 mod audience;
 mod curve;

@@ -11,8 +11,6 @@ pub(super) struct Cohort {
     pub(super) dropped: bool,
     /// When they first came, or were dropped.
     pub(super) since: Timestamp,
-    /// How often they were refused.
-    pub(super) refusals: u32,
     /// They are among those who waited.
     pub(super) counted: bool,
 }
@@ -61,7 +59,7 @@ impl Queue {
         *self.due.entry(until).or_default().entry(cohort).or_default() += count;
     }
 
-    pub(super) fn stand_in_line(&mut self, cohort: Cohort, count: u64) {
+    fn stand_in_line(&mut self, cohort: Cohort, count: u64) {
         match self.line.back_mut() {
             Some((last, waiting)) if *last == cohort => *waiting += count,
             _ => self.line.push_back((cohort, count)),

@@ -58,7 +58,7 @@ pub struct Dropped {
     pub total: u64,
     /// Because the pod was deleted, failed, or its node was gone.
     pub by_pod_gone: u64,
-    /// Because the media server had lost its source.
+    /// Because the media server had lost its source, or hung.
     pub by_server: u64,
     /// Seconds until they were in again, in sum, those who are not yet included.
     pub away_seconds: f64,

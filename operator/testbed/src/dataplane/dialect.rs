@@ -1,13 +1,18 @@
 //! Metrics as different media servers word them, in Prometheus' text format 0.0.4.
 
+mod mediamtx;
+
 use std::fmt::Write as _;
+
+use jiff::Timestamp;
 
 use super::server::Server;
 
 /// Whose words a server uses for its metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
-    /// `MediaMTX` 1.19: `paths_readers`, `paths_inbound_bytes`, `paths_outbound_bytes`, with a `state` label that flips.
+    /// `MediaMTX` 1.19: `paths_readers`, `paths_inbound_bytes`, `paths_outbound_bytes`, with a `state` label that flips; of the
+    /// path `stage`, and of `probe`, which flows all the time and has nothing that people see.
     MediaMtx,
     /// `LiveKit`: `livekit_participant_total`, `livekit_packet_bytes` in four series. Counts participants of the whole node,
     /// the publisher included.
@@ -21,27 +26,34 @@ pub enum Dialect {
 #[derive(Debug, Clone)]
 pub(super) struct Figures {
     pub(super) ready: bool,
+    /// Sessions with viewers, also with those who have vanished.
     pub(super) viewers: u64,
     pub(super) opened: u64,
     pub(super) children: u64,
     pub(super) publishers: u64,
     pub(super) inbound: u64,
     pub(super) outbound: u64,
+    /// It has a parent: a mid or a relay.
+    pub(super) pulls: bool,
+    /// For how many seconds it has run.
+    pub(super) running: u64,
 }
 
 impl Figures {
-    pub(super) fn of(server: &Server, publishers: u64) -> Self {
+    pub(super) fn of(server: &Server, publishers: u64, now: Timestamp) -> Self {
         let (inbound, outbound) = server
             .path
             .map_or((0.0, 0.0), |path| (path.inbound, path.outbound));
         Self {
             ready: server.path.is_some(),
-            viewers: server.viewers,
+            viewers: server.sessions(),
             opened: server.opened,
             children: server.children,
             publishers,
             inbound: inbound as u64,
             outbound: outbound as u64,
+            pulls: server.pod.upstream.is_some(),
+            running: now.duration_since(server.since).as_secs().unsigned_abs(),
         }
     }
 }
@@ -73,38 +85,11 @@ impl Dialect {
 
     fn worded(self, figures: &Figures, viewers: &str, inbound: &str, outbound: &str) -> String {
         match self {
-            Self::MediaMtx => mediamtx(figures, viewers, inbound, outbound),
+            Self::MediaMtx => mediamtx::text(figures, viewers, inbound, outbound),
             Self::LiveKit => livekit(figures, viewers, inbound, outbound),
             Self::Moq => moq(figures, viewers, inbound, outbound),
         }
     }
-}
-
-/// The server itself sends no TYPE lines; with them a Prometheus server knows counters. As there, a kind of readers that
-/// nobody is of has no series, and without any readers there is one of no kind.
-fn mediamtx(figures: &Figures, viewers: &str, inbound: &str, outbound: &str) -> String {
-    let state = if figures.ready { "ready" } else { "notReady" };
-    let labels = format!("name=\"stage\",state=\"{state}\"");
-    let children = figures.children.to_string();
-    let mut readers = vec![("rtspSession", children.as_str()), ("webRTCSession", viewers)];
-    readers.retain(|(_, count)| *count != "0");
-    if readers.is_empty() {
-        readers.push(("", "0"));
-    }
-    let mut text = format!("# TYPE paths gauge\npaths{{{labels}}} 1\n# TYPE paths_readers gauge\n");
-    for (kind, count) in readers {
-        let _ = writeln!(
-            text,
-            "paths_readers{{name=\"stage\",readerType=\"{kind}\",state=\"{state}\"}} {count}"
-        );
-    }
-    let _ = write!(
-        text,
-        "# TYPE paths_inbound_bytes counter\npaths_inbound_bytes{{{labels}}} {inbound}\n\
-         # TYPE paths_outbound_bytes counter\npaths_outbound_bytes{{{labels}}} {outbound}\n\
-         # TYPE paths_inbound_frames_in_error counter\npaths_inbound_frames_in_error{{{labels}}} 0\n"
-    );
-    text
 }
 
 fn livekit(figures: &Figures, viewers: &str, inbound: &str, outbound: &str) -> String {

@@ -1,20 +1,22 @@
 //! One event: its servers, streams and audience, moved on by the clock.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod flow;
+mod viewers;
+
 use std::time::Duration;
 
 use fastrand::Rng;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::detail::Outage;
 use super::dialect::Dialect;
-use super::facts::{EventKey, PodFacts, Role};
+use super::facts::{Ending, EventKey, PodFacts, Role};
 use super::lie::Lies;
 use super::options::DataPlaneOptions;
 use super::publish::{Encoder, Picture, Publishing, Stream};
-use super::server::{Path, Server};
+use super::server::Server;
 use super::servers::Servers;
-use crate::crowd::{Attempt, Audience, Cause, Crowd, Frozen, Results, Seats, Share};
+use crate::crowd::{Audience, Cause, Crowd, Frozen, Results, Seats};
 
 /// One event. Nothing in it knows a clock.
 #[derive(Debug)]
@@ -72,8 +74,8 @@ impl Stage {
         }
     }
 
-    /// A pod's process is gone, and all its connections with it.
-    pub(super) fn ended(&mut self, uid: &str, now: Timestamp) {
+    /// A pod's process is gone, and those hear of it who can.
+    pub(super) fn ended(&mut self, uid: &str, ending: Ending, now: Timestamp) {
         let Some(place) = self.servers.place(uid) else {
             return;
         };
@@ -81,12 +83,19 @@ impl Stage {
             return;
         };
         self.lies.forget(uid);
-        self.audience.drop_viewers(now, server.viewers, Cause::PodGone);
+        let silent = server.hung.or_else(|| (ending != Ending::Orderly).then_some(now));
+        let noticed = silent.map_or(now, |since| now.max(since + self.options.manners.consent));
+        let back = noticed + self.options.manners.retry;
+        self.audience
+            .drop_viewers(now, server.viewers, Cause::PodGone, back);
         for stream in self.streams.iter_mut().filter(|s| s.server == Some(place)) {
             stream.server = None;
             stream.retry = now + self.options.first_republish;
         }
-        self.lose_children(place, now);
+        match ending {
+            Ending::Orderly | Ending::Killed => self.lose_children(place, now),
+            Ending::WithMachine => self.mislead_children(place),
+        }
     }
 
     pub(super) fn come(&mut self, crowd: Crowd) {
@@ -95,37 +104,6 @@ impl Stage {
 
     pub(super) fn leave_at(&mut self, rate: f64) {
         self.audience.leave_at(rate);
-    }
-
-    /// A share of everybody who watches or waits leaves; 1 sends home those who have not come yet, too.
-    pub(super) fn leave(&mut self, share: f64) {
-        if share >= 1.0 {
-            self.audience.send_home();
-            let watching: u64 = self
-                .servers
-                .iter_mut()
-                .map(|s| std::mem::take(&mut s.viewers))
-                .sum();
-            self.audience.gone(watching);
-            return;
-        }
-        let everybody = self.watching() + self.audience.waiting();
-        self.go((everybody as f64 * share.max(0.0)).round() as u64, everybody);
-    }
-
-    fn go(&mut self, leaving: u64, everybody: u64) {
-        if leaving == 0 || everybody == 0 {
-            return;
-        }
-        let mut share = Share::of(leaving, everybody, self.rng.f64());
-        let mut gone = 0;
-        for server in self.servers.iter_mut() {
-            let going = share.take(server.viewers);
-            server.viewers -= going;
-            gone += going;
-        }
-        self.audience.gone(gone);
-        self.audience.give_up(&mut share);
     }
 
     pub(super) fn picture(&mut self, picture: Picture) {
@@ -174,14 +152,24 @@ impl Stage {
         }
     }
 
-    /// Whether there is a server in the slot; all of them are meant, should there be several.
-    pub(super) fn freeze(&mut self, slot: &str, frozen: bool) -> bool {
+    /// A server hangs, or goes on as if nothing had been. Whether there is one in the slot; all of them are meant, should
+    /// there be several.
+    pub(super) fn freeze(&mut self, slot: &str, frozen: bool, now: Timestamp) -> bool {
         let mut found = false;
         for server in self.servers.iter_mut().filter(|s| s.pod.slot == slot) {
-            server.frozen = frozen;
+            let since = server.hung.unwrap_or(now);
+            server.hung = frozen.then_some(since);
+            if let Some(path) = &mut server.path {
+                path.heard = now;
+            }
             found = true;
         }
         found
+    }
+
+    /// When it was last moved on.
+    pub(super) fn now(&self) -> Timestamp {
+        self.moved.unwrap_or(Timestamp::MIN)
     }
 
     /// Moves on to `now`.
@@ -197,158 +185,6 @@ impl Stage {
         self.bytes_flow(now, passed);
         self.viewers_move(now, passed);
         self.account(last, now, passed);
-    }
-
-    fn publishers_connect(&mut self, now: Timestamp) {
-        let taken: BTreeSet<usize> = self.streams.iter().filter_map(|s| s.server).collect();
-        for stream in &mut self.streams {
-            if stream.server.is_some() || stream.silent || stream.retry > now {
-                continue;
-            }
-            let found = self.servers.behind(&stream.service, &mut self.rng);
-            let place = found.filter(|place| !taken.contains(place));
-            let server = place.and_then(|place| self.servers.get_mut(place));
-            match server.filter(|server| server.pod.role == Role::Sfu) {
-                Some(server) => {
-                    server.path = Some(Path::new(now));
-                    stream.server = place;
-                }
-                None => stream.retry = now + self.options.reconnect,
-            }
-        }
-    }
-
-    fn bytes_flow(&mut self, now: Timestamp, passed: Duration) {
-        let bytes = self.picture.bitrate(&mut self.rng) * passed.as_secs_f64() / 8.0;
-        let sent: BTreeMap<usize, f64> = self
-            .streams
-            .iter()
-            .filter_map(|s| Some((s.server?, if s.silent { 0.0 } else { bytes })))
-            .collect();
-        for place in self.servers.order() {
-            self.children_connect(place, now);
-            let Some(server) = self.servers.get(place) else {
-                continue;
-            };
-            let bytes = match server.parent.and_then(|parent| self.servers.get(parent)) {
-                Some(parent) => parent.sends(),
-                None => sent.get(&place).copied().unwrap_or(0.0),
-            };
-            if let Some(server) = self.servers.get_mut(place) {
-                server.receive(bytes, now);
-                self.begun |= bytes > 0.0;
-            }
-            self.time_out(place, now);
-        }
-        for server in self.servers.iter_mut() {
-            server.children = 0;
-        }
-        let parents: Vec<usize> = self.servers.iter().filter_map(|(_, s)| s.parent).collect();
-        for parent in parents {
-            if let Some(parent) = self.servers.get_mut(parent) {
-                parent.children += 1;
-            }
-        }
-        self.servers.iter_mut().for_each(Server::send);
-    }
-
-    fn children_connect(&mut self, place: usize, now: Timestamp) {
-        let Some(server) = self.servers.get(place) else {
-            return;
-        };
-        let Some(upstream) = &server.pod.upstream else {
-            return;
-        };
-        if server.parent.is_some() || server.retry > now {
-            return;
-        }
-        let found = self.servers.behind(upstream, &mut self.rng);
-        let has_stage = |parent: &usize| {
-            let parent = self.servers.get(*parent);
-            parent.is_some_and(|parent| parent.has_stage(now))
-        };
-        let parent = found.filter(|parent| *parent != place).filter(has_stage);
-        let Some(server) = self.servers.get_mut(place) else {
-            return;
-        };
-        match parent {
-            Some(parent) => {
-                server.parent = Some(parent);
-                server.path = Some(Path::new(now));
-            }
-            None => server.retry = now + self.options.reconnect,
-        }
-    }
-
-    fn time_out(&mut self, place: usize, now: Timestamp) {
-        let Some(path) = self.servers.get(place).and_then(|server| server.path) else {
-            return;
-        };
-        let limit = SignedDuration::try_from(self.options.read_timeout).unwrap_or(SignedDuration::MAX);
-        if now.duration_since(path.heard) < limit {
-            return;
-        }
-        for stream in self.streams.iter_mut().filter(|s| s.server == Some(place)) {
-            stream.server = None;
-            stream.retry = now + self.options.reconnect;
-        }
-        self.lose_source(place, now);
-    }
-
-    /// A server's source is gone.
-    fn lose_source(&mut self, place: usize, now: Timestamp) {
-        let Some(server) = self.servers.get_mut(place) else {
-            return;
-        };
-        server.parent = None;
-        server.retry = now + self.options.reconnect;
-        self.end_path(place, now);
-    }
-
-    /// A server has nothing to show any more, and closes all its readers.
-    fn end_path(&mut self, place: usize, now: Timestamp) {
-        let Some(server) = self.servers.get_mut(place) else {
-            return;
-        };
-        if server.path.take().is_none() {
-            return;
-        }
-        server.received = 0.0;
-        let viewers = std::mem::take(&mut server.viewers);
-        self.audience.drop_viewers(now, viewers, Cause::Server);
-        self.lose_children(place, now);
-    }
-
-    fn lose_children(&mut self, place: usize, now: Timestamp) {
-        let children: Vec<usize> = self
-            .servers
-            .iter()
-            .filter(|(_, server)| server.parent == Some(place))
-            .map(|(child, _)| child)
-            .collect();
-        for child in children {
-            self.lose_source(child, now);
-        }
-    }
-
-    fn viewers_move(&mut self, now: Timestamp, passed: Duration) {
-        let leavers = self.audience.leavers(passed);
-        if leavers > 0 {
-            let everybody = self.watching() + self.audience.waiting();
-            self.go(leavers.min(everybody), everybody);
-        }
-        let Self {
-            servers,
-            audience,
-            options,
-            rng,
-            begun,
-            ..
-        } = self;
-        let relays = servers.taking().len();
-        audience.step(now, passed, relays, &options.manners, rng, |rng| {
-            seat(servers, *begun, rng)
-        });
     }
 
     fn account(&mut self, last: Timestamp, now: Timestamp, passed: Duration) {
@@ -401,10 +237,6 @@ impl Stage {
         }
     }
 
-    fn watching(&self) -> u64 {
-        self.servers.iter().map(|(_, server)| server.viewers).sum()
-    }
-
     fn viewers_prefix(&self) -> String {
         format!("{}-viewers-", self.name)
     }
@@ -425,7 +257,7 @@ impl Stage {
             peak: self.peak,
             frozen: self.frozen,
             seats: Seats { wasted, ..self.seats },
-            ..self.audience.results(self.moved.unwrap_or(Timestamp::MIN))
+            ..self.audience.results(self.now())
         }
     }
 }
@@ -435,23 +267,4 @@ fn covered(streams: &mut [Stream], encoder: Encoder) -> impl Iterator<Item = &mu
     numbered
         .filter(move |(place, _)| encoder.covers(*place))
         .map(|(_, stream)| stream)
-}
-
-/// One viewer's attempt. Before the event's first media, viewers wait for it on their relays.
-fn seat(servers: &mut Servers, begun: bool, rng: &mut Rng) -> Attempt {
-    let Some(place) = servers.entry(rng) else {
-        return Attempt::Refused;
-    };
-    let Some(server) = place.and_then(|place| servers.get_mut(place)) else {
-        return Attempt::Unanswered;
-    };
-    if begun && server.path.is_none() {
-        return Attempt::Unanswered;
-    }
-    if server.viewers >= server.pod.max_viewers {
-        return Attempt::Refused;
-    }
-    server.viewers += 1;
-    server.opened += 1;
-    Attempt::Seated
 }

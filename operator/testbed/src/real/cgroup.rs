@@ -25,14 +25,14 @@ impl Cgroup {
             delegate(top)?;
             vec![top.to_owned()]
         } else {
-            let all = subdirectories(top);
-            // What has no tasks is no hierarchy. The kubelet looks at no others than these two that have no controller.
-            all.into_iter().filter(|tree| tree.join("tasks").is_file()).collect()
+            // A directory without tasks is no hierarchy.
+            let all = subdirectories(top).into_iter();
+            all.filter(|tree| tree.join("tasks").is_file()).collect()
         };
         let mut trees = Vec::new();
         for hierarchy in hierarchies {
             let tree = hierarchy.join(name);
-            fs::create_dir_all(&tree).with_context(|| format!("creating {}", tree.display()))?;
+            fs::create_dir(&tree).with_context(|| format!("creating {}", tree.display()))?;
             // Nothing may run in a cgroup of this controller before it says where.
             for file in ["cpuset.cpus", "cpuset.mems"] {
                 if hierarchy.join("tasks").is_file() && hierarchy.join(file).is_file() {
@@ -85,12 +85,66 @@ fn collect(cgroup: &Path, wanted: &str, inside: bool, found: &mut Vec<u32>) {
     }
 }
 
-/// Gives all controllers to the cgroups below, as version 2 wants to be told.
+/// What a kubelet uses, as version 2 names it.
+const CONTROLLERS: [&str; 6] = ["cpu", "cpuset", "hugetlb", "io", "memory", "pids"];
+
+/// Gives the cgroups below what a kubelet uses of what this one has, as version 2 wants to be told.
 fn delegate(cgroup: &Path) -> Result<()> {
-    let controllers = fs::read_to_string(cgroup.join("cgroup.controllers"))?;
-    for controller in controllers.split_whitespace() {
-        fs::write(cgroup.join("cgroup.subtree_control"), format!("+{controller}"))
-            .with_context(|| format!("giving {controller} to {}", cgroup.display()))?;
+    let words = |file: &str| -> Result<Vec<String>> {
+        let text = fs::read_to_string(cgroup.join(file))?;
+        Ok(text.split_whitespace().map(str::to_owned).collect())
+    };
+    let (has, gives) = (words("cgroup.controllers")?, words("cgroup.subtree_control")?);
+    for controller in CONTROLLERS {
+        let missing = has.iter().any(|c| c == controller) && !gives.iter().any(|c| c == controller);
+        if missing {
+            fs::write(cgroup.join("cgroup.subtree_control"), format!("+{controller}")).with_context(|| {
+                format!(
+                    "giving {controller} to the cgroups below {}: in a container this needs the machine's cgroup namespace",
+                    cgroup.display()
+                )
+            })?;
+        }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_processes_of_a_pod_are_found_and_no_others() {
+        let directory = tempfile::tempdir().expect("a directory");
+        for (path, processes) in [
+            ("kubepods/burstable/poda/one", "7\n8\n"),
+            ("kubepods/burstable/poda/two", "9\n"),
+            ("kubepods/burstable/podab/one", "11\n"),
+        ] {
+            let cgroup = directory.path().join(path);
+            fs::create_dir_all(&cgroup).expect("made");
+            fs::write(cgroup.join("cgroup.procs"), processes).expect("written");
+        }
+        let cgroup = Cgroup {
+            name: "x".to_owned(),
+            trees: vec![directory.path().to_owned()],
+        };
+        let mut found = cgroup.processes("a");
+        found.sort_unstable();
+        assert_eq!(found, [7, 8, 9]);
+        assert_eq!(cgroup.processes("b"), [0_u32; 0]);
+    }
+
+    #[test]
+    fn only_what_is_missing_and_used_is_given() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (has, gives) = (
+            directory.path().join("cgroup.controllers"),
+            directory.path().join("cgroup.subtree_control"),
+        );
+        fs::write(&has, "cpu rdma pids").expect("written");
+        fs::write(&gives, "cpu").expect("written");
+        delegate(directory.path()).expect("given");
+        assert_eq!(fs::read_to_string(&gives).expect("read"), "+pids");
+    }
 }

@@ -8,17 +8,18 @@ use anyhow::{Context, Result};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-/// Writes an archive with one layer that holds one program at the top, which is what the container runs.
+/// Writes an archive with one layer that holds one program at the top, which is what the container runs, and beside it
+/// other files by their names.
 ///
 /// # Errors
 /// When the program cannot be read or the archive not be written.
-pub fn write_image(archive: &Path, tag: &str, program: &Path) -> Result<()> {
+pub(super) fn write_image(archive: &Path, tag: &str, program: &Path, beside: &[(&str, &[u8])]) -> Result<()> {
     let name = program
         .file_name()
         .and_then(|name| name.to_str())
         .with_context(|| format!("{} has no name", program.display()))?;
     let bytes = std::fs::read(program).with_context(|| format!("reading {}", program.display()))?;
-    let layer = layer(name, &bytes).context("packing a layer")?;
+    let layer = layer(name, &bytes, beside).context("packing a layer")?;
     let digest = hex(&layer);
     let config = json!({
         "architecture": architecture(),
@@ -44,9 +45,12 @@ pub fn write_image(archive: &Path, tag: &str, program: &Path) -> Result<()> {
     Ok(())
 }
 
-fn layer(name: &str, program: &[u8]) -> Result<Vec<u8>> {
+fn layer(name: &str, program: &[u8], beside: &[(&str, &[u8])]) -> Result<Vec<u8>> {
     let mut tar = tar::Builder::new(Vec::new());
     append(&mut tar, name, program, 0o755)?;
+    for (name, content) in beside {
+        append(&mut tar, name, content, 0o644)?;
+    }
     Ok(tar.into_inner()?)
 }
 
@@ -87,7 +91,8 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let (program, archive) = (directory.path().join("server"), directory.path().join("server.tar"));
         std::fs::write(&program, b"a program").expect("written");
-        write_image(&archive, "docker.io/example/server:1", &program).expect("an archive");
+        write_image(&archive, "docker.io/example/server:1", &program, &[("server.yml", b"a: 1")])
+            .expect("an archive");
 
         let mut files = BTreeMap::new();
         for entry in tar::Archive::new(File::open(&archive).expect("an archive"))
@@ -115,7 +120,15 @@ mod tests {
             Some(format!("sha256:{}", hex(layer)).as_str())
         );
         let mut layer = tar::Archive::new(layer.as_slice());
-        let entry = layer.entries().expect("entries").next().expect("one").expect("whole");
-        assert_eq!(entry.header().mode().expect("a mode"), 0o755);
+        let packed: Vec<(String, u32)> = layer
+            .entries()
+            .expect("entries")
+            .map(|entry| {
+                let entry = entry.expect("whole");
+                let path = entry.path().expect("a path").display().to_string();
+                (path, entry.header().mode().expect("a mode"))
+            })
+            .collect();
+        assert_eq!(packed, [("server".to_owned(), 0o755), ("server.yml".to_owned(), 0o644)]);
     }
 }

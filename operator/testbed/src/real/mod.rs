@@ -24,29 +24,39 @@ use tokio::process::Command;
 use crate::ControlPlane;
 use crate::http::get_ok;
 use crate::process::Process;
-use crate::tools::{Tool, Tools};
+use crate::tools::{Tool, Tools, mediamtx};
 use crate::wait::{eventually, within};
 use cgroup::Cgroup;
 use programs::Files;
 
-pub use image::write_image;
+use image::write_image;
 pub use requirements::{Missing, missing};
 pub use sandbox::Sandbox;
 
 const START_DEADLINE: Duration = Duration::from_secs(60);
 const IMPORT_DEADLINE: Duration = Duration::from_secs(120);
 
+/// Writes MediaMTX's image as an archive, tagged as its makers tag it: the program and its configuration.
+///
+/// # Errors
+/// When Go can't get the configuration, or the archive can't be written.
+pub async fn write_mediamtx(archive: &Path, tools: &Tools) -> Result<()> {
+    let tag = format!("docker.io/bluenviron/mediamtx:{}", Tool::MediaMtx.version());
+    let configuration = mediamtx::configuration().await?;
+    let beside: [(&str, &[u8]); 1] = [(mediamtx::CONFIGURATION, &configuration)];
+    write_image(archive, &tag, tools.path(Tool::MediaMtx)?, &beside)
+}
+
 /// A node of one's own. Dropping it kills its programs; the pods end with the sandbox.
 #[derive(Debug)]
 pub struct RealNode {
     // In the order in which they end.
     kubelet: Process,
-    _kube_proxy: Process,
-    _coredns: Process,
+    kube_proxy: Process,
+    coredns: Process,
     containerd: Process,
     name: String,
     cgroup: Cgroup,
-    socket: PathBuf,
 }
 
 impl RealNode {
@@ -56,6 +66,12 @@ impl RealNode {
     /// When this is no [`Sandbox`], or the kernel refuses.
     pub fn prepare() -> Result<()> {
         cgroup_name()?;
+        // A variable alone is no sandbox, and what follows would hurt a machine.
+        let routes = std::fs::read_to_string("/proc/net/route").context("looking at the network")?;
+        ensure!(
+            std::os::unix::process::parent_id() == 1 && routes.lines().count() <= 1,
+            "a real node runs in a sandbox only"
+        );
         ground::prepare(&crate::work_dir::root())
     }
 
@@ -87,7 +103,7 @@ impl RealNode {
         })
         .await?;
         let pause = directory.join("pause.tar");
-        write_image(&pause, programs::PAUSE_IMAGE, tools.path(Tool::Pause)?)?;
+        write_image(&pause, programs::PAUSE_IMAGE, tools.path(Tool::Pause)?, &[])?;
         for image in std::iter::once(&pause).chain(images) {
             let image = image.display().to_string();
             ctr(&socket, &["-n", "k8s.io", "images", "import", &image], IMPORT_DEADLINE).await?;
@@ -95,12 +111,11 @@ impl RealNode {
         control_plane.apply_yaml(&programs::dns_service()).await?;
         let mut node = Self {
             kubelet: Process::spawn(&files.kubelet(tools, &cgroup, name, zone)?)?,
-            _kube_proxy: Process::spawn(&files.kube_proxy(tools, name)?)?,
-            _coredns: Process::spawn(&files.coredns(tools)?)?,
+            kube_proxy: Process::spawn(&files.kube_proxy(tools, name)?)?,
+            coredns: Process::spawn(&files.coredns(tools)?)?,
             containerd,
             name: name.to_owned(),
             cgroup,
-            socket,
         };
         node.ready(control_plane).await?;
         Ok(node)
@@ -110,8 +125,7 @@ impl RealNode {
         let nodes: Api<Node> = Api::all(control_plane.client());
         let name = self.name.clone();
         eventually("the node to be Ready", START_DEADLINE, async || {
-            self.kubelet.check_running()?;
-            self.containerd.check_running()?;
+            self.check_running()?;
             let node = nodes.get(&name).await?;
             let conditions = node.status.and_then(|s| s.conditions).unwrap_or_default();
             let ready = conditions.iter().find(|c| c.type_ == "Ready");
@@ -121,10 +135,29 @@ impl RealNode {
         })
         .await
         .with_context(|| format!("the kubelet's log ends:\n{}", self.kubelet.log_tail(20)))?;
-        eventually("the name server", START_DEADLINE, async || {
-            get_ok("http://127.0.0.1:8181/ready").await
-        })
-        .await
+        for (what, url) in [
+            ("the name server", "http://127.0.0.1:8181/ready"),
+            ("kube-proxy", "http://127.0.0.1:10256/healthz"),
+        ] {
+            eventually(what, START_DEADLINE, async || {
+                self.check_running()?;
+                get_ok(url).await
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    fn check_running(&mut self) -> Result<()> {
+        let all = [&mut self.kubelet, &mut self.kube_proxy, &mut self.coredns, &mut self.containerd];
+        all.into_iter().try_for_each(Process::check_running)
+    }
+
+    /// The ends of its programs' logs, for when something went wrong.
+    pub fn log_tail(&self, lines: usize) -> String {
+        let all = [&self.kubelet, &self.kube_proxy, &self.coredns, &self.containerd];
+        let tails = all.map(|process| format!("{}:\n{}", process.name(), process.log_tail(lines)));
+        tails.join("\n")
     }
 
     /// Its name.
@@ -162,11 +195,6 @@ impl RealNode {
             rustix::process::kill_process(pid, signal)?;
         }
         Ok(())
-    }
-
-    /// The socket of its container runtime, for `ctr --address`.
-    pub fn runtime(&self) -> &Path {
-        &self.socket
     }
 }
 

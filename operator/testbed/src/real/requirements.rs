@@ -1,24 +1,26 @@
 //! What a machine must have for a real node, beyond Rust and Go.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// A program, and the Debian package that brings it.
-const PROGRAMS: [(&str, &str); 9] = [
+const PROGRAMS: [(&str, &str); 10] = [
     ("containerd", "containerd"),
     ("ctr", "containerd"),
     ("runc", "runc"),
     ("nft", "nftables"),
-    ("conntrack", "conntrack"),
     ("ip", "iproute2"),
+    ("ss", "iproute2"),
     ("unshare", "util-linux"),
+    ("nsenter", "util-linux"),
     ("mount", "mount"),
     ("ffmpeg", "ffmpeg"),
 ];
 /// Programs that connect containers to networks.
 const PLUGINS: [&str; 3] = ["bridge", "host-local", "loopback"];
 const PLUGINS_PACKAGE: &str = "containernetworking-plugins";
-/// Where distributions put them; the first two are outside of a user's `PATH` on some.
+/// Where distributions put what only root runs, outside of a user's `PATH` on some.
 const PLACES: [&str; 2] = ["/usr/sbin", "/sbin"];
 const PLUGIN_PLACES: [&str; 2] = ["/usr/lib/cni", "/opt/cni/bin"];
 
@@ -81,11 +83,16 @@ pub fn missing() -> Missing {
 }
 
 fn find(program: &str) -> Option<PathBuf> {
+    let directories = std::env::split_paths(&path()).map(|directory| directory.join(program)).collect::<Vec<_>>();
+    directories.into_iter().find(|file| file.is_file())
+}
+
+/// Where programs are looked for here, and in the sandbox.
+pub(super) fn path() -> OsString {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path)
-        .chain(PLACES.map(PathBuf::from))
-        .map(|directory| directory.join(program))
-        .find(|file| file.is_file())
+    let all = std::env::split_paths(&path).chain(PLACES.map(PathBuf::from));
+    // Only a directory whose name holds a colon can't be joined.
+    std::env::join_paths(all).unwrap_or(path)
 }
 
 /// The directory of the network plugins.

@@ -12,17 +12,20 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
 
 use crate::process::is_alive;
 use crate::wait::eventually;
-use crate::work_dir::{DIRECTORY, target};
+use super::requirements;
+use crate::work_dir::{DIRECTORY, KEEP, target};
 
 const GUARD: &str = include_str!("sandbox.sh");
 /// Names of cgroups begin like this, and end with the process that made them.
 const PREFIX: &str = "webinar-real-";
 /// Where the kernel shows them: all of them, or one directory for each controller.
 const CGROUPS: &str = "/sys/fs/cgroup";
+/// The guard's exit status when it could not remove everything.
+const LEFT: i32 = 70;
 const START_DEADLINE: Duration = Duration::from_secs(10);
 /// For the cgroups to become empty and be removed.
 const END_DEADLINE: Duration = Duration::from_secs(30);
@@ -31,6 +34,7 @@ const END_DEADLINE: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct Sandbox {
     guard: Child,
+    directory: PathBuf,
 }
 
 impl Sandbox {
@@ -63,11 +67,17 @@ impl Sandbox {
             .args(args)
             .env(DIRECTORY, &directory)
             .env(Self::CGROUP, &name)
+            .env("PATH", requirements::path())
             .stdin(Stdio::piped())
             .process_group(0)
             .spawn()
             .context("starting a sandbox")?;
-        Ok(Self { guard })
+        Ok(Self { guard, directory })
+    }
+
+    /// Where control planes and nodes inside keep their files.
+    pub fn directory(&self) -> &Path {
+        &self.directory
     }
 
     /// The program's exit status once everything is removed, or `None` while it runs.
@@ -96,16 +106,15 @@ impl Sandbox {
     /// Kills everything inside, and returns when what was left is removed.
     ///
     /// # Errors
-    /// When that takes longer than half a minute.
+    /// When that takes longer than half a minute, or something can't be removed.
     pub async fn end(mut self) -> Result<()> {
         self.close();
-        eventually("the sandbox to be removed", END_DEADLINE, async || {
-            match self.ended()? {
-                Some(_) => Ok(()),
-                None => bail!("it is there"),
-            }
+        let status = eventually("the sandbox to be removed", END_DEADLINE, async || {
+            self.ended()?.context("it is there")
         })
-        .await
+        .await?;
+        ensure!(status.code() != Some(LEFT), "something of the sandbox is left");
+        Ok(())
     }
 
     fn close(&mut self) {
@@ -116,7 +125,7 @@ impl Sandbox {
 impl Drop for Sandbox {
     fn drop(&mut self) {
         self.close();
-        // It has a bound of its own.
+        // It waits ten seconds for the cgroups to become empty, and for nothing else.
         _ = self.guard.wait();
     }
 }
@@ -132,8 +141,9 @@ fn name(pid: u32) -> Result<String> {
 
 /// Removes what is left of sandboxes whose guard was killed too.
 fn sweep(root: &Path) {
+    let kept = std::env::var_os(KEEP).is_some();
     for directory in subdirectories(root) {
-        if maker(&directory, "").is_some_and(|pid| !is_alive(pid)) {
+        if !kept && maker(&directory, "").is_some_and(|pid| !is_alive(pid)) {
             _ = fs::remove_dir_all(directory);
         }
     }
@@ -165,4 +175,19 @@ pub(super) fn subdirectories(path: &Path) -> Vec<PathBuf> {
         .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
         .map(|entry| entry.path())
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn leftovers_tell_who_made_them() {
+        let maker = |path: &str, prefix| maker(Path::new(path), prefix);
+        assert_eq!(maker("/target/real/42", ""), Some(42));
+        assert_eq!(maker("/sys/fs/cgroup/pids/webinar-real-42", PREFIX), Some(42));
+        for other in ["/sys/fs/cgroup/pids/webinar-real-", "/sys/fs/cgroup/pids/kubepods", "/"] {
+            assert_eq!(maker(other, PREFIX), None, "{other}");
+        }
+    }
 }

@@ -1,5 +1,5 @@
 # Runs "$@" with a network, mounts and processes of its own, until it ends or whoever holds the other end of this shell's
-# stdin is gone. Ends with its status. The kernel removes with the namespaces what was in them; the rest is removed here:
+# stdin is gone. Ends with its status, or with 70 if something is left. The kernel removes with the namespaces what was in them; the rest is removed here:
 # the cgroups named $1 and the directory $2.
 cgroup=$1 directory=$2
 shift 2
@@ -10,7 +10,8 @@ unshare --net --mount --pid --fork --kill-child=KILL --mount-proc --propagation 
 inside=$!
 {
   read -r _ <&3
-  kill -KILL "$inside"
+  # The first process inside, not unshare: unshare ends only when all inside are gone.
+  kill -KILL $(cat "/proc/$inside/task/$inside/children") || kill -KILL "$inside"
 } >/dev/null 2>&1 &
 watcher=$!
 exec 3<&-
@@ -30,6 +31,13 @@ while [ "$tries" -lt 100 ]; do
   sleep 0.1
   tries=$((tries + 1))
 done
-[ -z "$left" ] || echo "not removed: $left" >&2
-[ -n "${TESTBED_KEEP:-}" ] || rm -rf "$directory"
+if [ -z "${TESTBED_KEEP+set}" ]; then
+  rm -rf "$directory" || left=$directory
+else
+  echo "logs and data are kept in $directory" >&2
+fi
+if [ -n "$left" ]; then
+  echo "not removed: $left" >&2
+  exit 70
+fi
 exit "$status"

@@ -2,6 +2,8 @@
 
 /// A packet this far behind the newest is not late: its sender has started anew.
 const LATEST: u16 = 1000;
+/// So has one whose packet is this far ahead (MAX_DROPOUT of RFC 3550).
+const FURTHEST: u16 = 3000;
 
 /// The sequence numbers of one stream (one SSRC).
 #[derive(Debug)]
@@ -26,7 +28,7 @@ impl Sequence {
         let ahead = number.wrapping_sub(self.newest);
         let behind = self.newest.wrapping_sub(number);
         self.received += 1;
-        if ahead < 1 << 15 {
+        if ahead < FURTHEST {
             self.expected += u64::from(ahead);
             self.newest = number;
         } else if behind > LATEST {
@@ -80,5 +82,6 @@ mod tests {
     #[test]
     fn a_sender_that_starts_anew_loses_nothing() {
         assert_eq!(lost(&[30_000, 2, 3, 4]), 0);
+        assert_eq!(lost(&[2, 30_000, 30_001, 30_003]), 1);
     }
 }

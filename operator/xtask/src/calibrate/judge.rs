@@ -10,22 +10,26 @@ const HEADERS: f64 = 28.0;
 const CLIENT_BUSY: f64 = 0.8;
 /// A client that looks so late, in milliseconds, loses time to somebody.
 const CLIENT_LATE_MS: u64 = 100;
-/// A server that delivers less of what its viewers should get has reached its limit.
-const DELIVERED: f64 = 0.99;
+/// A server that delivers less of what came in, to each viewer, has reached its limit.
+const DELIVERED: f64 = 0.98;
 
 /// One number of viewers at one relay.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Step {
+pub(crate) struct Step {
     pub(super) viewers: usize,
+    /// How many of them were connected in the end.
+    pub(super) connected: u64,
     /// Over this time, in seconds.
     pub(super) seconds: f64,
     pub(super) packets: u64,
     pub(super) bytes: u64,
+    /// Bytes of media that the relay received in the same time, one copy.
+    pub(super) received: u64,
     pub(super) lost: u64,
     /// What the server used, in seconds of CPU for each second.
     pub(super) cpu: f64,
-    /// What the viewers' program used, in seconds of CPU for each second and thread.
-    pub(super) client_cpu: f64,
+    /// What the viewers' program used, in seconds of CPU for each second and thread. Unknown where the system doesn't tell.
+    pub(super) client_cpu: Option<f64>,
     /// How late the viewers' program was at worst, in milliseconds.
     pub(super) client_late_ms: u64,
 }
@@ -35,10 +39,12 @@ pub(super) struct Step {
 pub(super) enum Verdict {
     /// It counts.
     Valid,
-    /// The client side was the bottleneck: it says nothing about the server.
+    /// The client side was, or may have been, the bottleneck: it says nothing about the server.
     Void,
     /// The server did not deliver everything.
     Saturated,
+    /// What the viewers cost is less than what the server costs without any.
+    TooSmall,
 }
 
 impl Step {
@@ -52,19 +58,29 @@ impl Step {
         (self.bytes as f64 + self.packets as f64 * HEADERS) * 8.0 / 1000.0 / self.seconds / self.viewers as f64
     }
 
-    /// Packets for each second of CPU.
-    fn kappa(&self) -> f64 {
-        self.packets as f64 / self.seconds / self.cpu.max(f64::EPSILON)
+    /// Packets for each second of CPU that the viewers cost.
+    fn kappa(&self, idle: f64) -> f64 {
+        self.packets as f64 / self.seconds / (self.cpu - idle).max(f64::EPSILON)
     }
 
-    /// `full` is what one viewer should get each second, in packets.
-    pub(super) fn verdict(&self, full: f64) -> Verdict {
-        if self.client_cpu >= CLIENT_BUSY || self.client_late_ms >= CLIENT_LATE_MS {
+    /// The share of what came in that each viewer got. Headers and authentication tags make it a little more than 1.
+    fn delivered(&self) -> f64 {
+        self.bytes as f64 / self.viewers as f64 / (self.received.max(1)) as f64
+    }
+
+    /// `idle` is the server's CPU without viewers.
+    pub(super) fn verdict(&self, idle: f64) -> Verdict {
+        let busy = self.client_cpu.is_none_or(|cpu| cpu >= CLIENT_BUSY);
+        if busy || self.client_late_ms >= CLIENT_LATE_MS {
             return Verdict::Void;
         }
-        let sent = (self.packets + self.lost) as f64;
-        if self.rate() < full * DELIVERED || (self.packets as f64) < sent * DELIVERED {
+        let everybody = self.connected == self.viewers as u64;
+        let whole = (self.packets as f64) >= (self.packets + self.lost) as f64 * DELIVERED;
+        if !everybody || !whole || self.delivered() < DELIVERED {
             return Verdict::Saturated;
+        }
+        if self.cpu < 2.0 * idle {
+            return Verdict::TooSmall;
         }
         Verdict::Valid
     }
@@ -82,7 +98,7 @@ pub(super) struct Children {
 
 /// All that was measured.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Figures {
+pub(crate) struct Figures {
     pub(super) steps: Vec<Step>,
     /// The relay's CPU without viewers, in seconds for each second.
     pub(super) idle: f64,
@@ -93,96 +109,60 @@ pub(super) struct Figures {
     pub(super) children: Vec<Children>,
 }
 
+/// Where a relay with a CPU limit ends.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Capacity {
+    /// Viewers that the limit carries at the median κ.
+    pub(crate) predicted: f64,
+    /// The most viewers that all got everything.
+    pub(crate) most: usize,
+    /// The fewest that did not.
+    pub(crate) short: usize,
+}
+
 impl Figures {
-    /// Packets that one viewer gets each second when nothing is short: the most of any step that the client kept up with.
-    fn full(&self) -> f64 {
-        let kept_up = self.steps.iter().filter(|step| step.verdict(0.0) == Verdict::Valid);
-        kept_up.map(Step::rate).fold(0.0, f64::max)
+    fn of(&self, verdict: Verdict) -> impl Iterator<Item = &Step> {
+        self.steps.iter().filter(move |step| step.verdict(self.idle) == verdict)
     }
 
-    fn valid(&self) -> impl Iterator<Item = &Step> {
-        let full = self.full();
-        self.steps.iter().filter(move |step| step.verdict(full) == Verdict::Valid)
+    /// The last two steps were too much for the server: more of them would tell nothing new.
+    pub(super) fn is_exhausted(&self) -> bool {
+        let mut latest = self.steps.iter().rev().take(2).map(|step| step.verdict(self.idle));
+        self.steps.len() >= 2 && latest.all(|verdict| verdict == Verdict::Saturated)
     }
 
     /// Packets for each second of CPU over the valid steps.
-    pub(super) fn kappa(&self) -> Option<Spread> {
-        let all: Spread = self.valid().map(Step::kappa).collect();
+    pub(crate) fn kappa(&self) -> Option<Spread> {
+        let all: Spread = self.of(Verdict::Valid).map(|step| step.kappa(self.idle)).collect();
         (all.count() > 0).then_some(all)
     }
 
-    /// Predicted and measured viewers of a relay with a CPU limit: those that the limit carries at the median κ, the most
-    /// that got everything, and the fewest that did not.
-    fn capacity(&self) -> Option<(f64, usize, usize)> {
-        let full = self.full();
-        let short = self.steps.iter().filter(|step| step.verdict(full) == Verdict::Saturated);
-        let short = short.map(|step| step.viewers).min()?;
-        let most = self.valid().map(|step| step.viewers).filter(|viewers| *viewers < short).max()?;
-        Some((self.kappa()?.median() * self.limit? / full, most, short))
+    /// Predicted and measured viewers of a relay with a CPU limit that was reached.
+    pub(crate) fn capacity(&self) -> Option<Capacity> {
+        let short = self.of(Verdict::Saturated).map(|step| step.viewers).min()?;
+        let whole = self.of(Verdict::Valid).chain(self.of(Verdict::TooSmall));
+        let most = whole.map(|step| step.viewers).filter(|viewers| *viewers < short).max()?;
+        let rate: Spread = self.of(Verdict::Valid).map(Step::rate).collect();
+        Some(Capacity {
+            predicted: self.kappa()?.median() * (self.limit? - self.idle) / rate.median(),
+            most,
+            short,
+        })
     }
 
     /// What one child costs: CPU seconds each second, and kbit/s.
     fn child(&self) -> Option<(Spread, Spread)> {
-        let cpu: Spread =
-            self.children.iter().map(|c| (c.cpu - self.sfu_idle) / c.count as f64).collect();
+        let cpu: Spread = self.children.iter().map(|c| (c.cpu - self.sfu_idle) / c.count as f64).collect();
         let kbps: Spread = self.children.iter().map(|c| c.kbps / c.count as f64).collect();
         (cpu.count() > 0).then_some((cpu, kbps))
     }
-}
 
-impl fmt::Display for Figures {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let full = self.full();
-        writeln!(f, "viewers  packets/s   relay CPU  packets per CPU second  kbit/s each  lost  client CPU, late")?;
-        writeln!(f, "      0          –  {:>10.3}", self.idle)?;
-        for step in &self.steps {
-            let verdict = match step.verdict(full) {
-                Verdict::Valid => "",
-                Verdict::Void => "  void: the client side was the bottleneck",
-                Verdict::Saturated => "  the relay's limit",
-            };
-            writeln!(
-                f,
-                "{:>7}  {:>9.0}  {:>10.3}  {:>22.0}  {:>11.0}  {:>4}  {:>6.0} %, {} ms{verdict}",
-                step.viewers,
-                step.packets as f64 / step.seconds,
-                step.cpu,
-                step.kappa(),
-                step.kbps(),
-                step.lost,
-                step.client_cpu * 100.0,
-                step.client_late_ms,
-            )?;
-        }
-        if let Some((predicted, most, short)) = self.capacity() {
-            writeln!(
-                f,
-                "capacity at a limit of {:.2} CPUs: {predicted:.0} viewers predicted, {most} got everything, {short} did not",
-                self.limit.unwrap_or_default()
-            )?;
-        }
-        if !self.children.is_empty() {
-            writeln!(f, "\nchildren  SFU CPU  kbit/s more\n       0  {:>7.3}", self.sfu_idle)?;
-        }
-        for step in &self.children {
-            writeln!(f, "{:>8}  {:>7.3}  {:>11.0}", step.count, step.cpu, step.kbps)?;
-        }
-        self.values(f)?;
-        write!(
-            f,
-            "\nNot measured: the network card and the way to the viewers, several machines, simulcast layers, other \
-             pictures\nthan this one."
-        )
-    }
-}
-
-impl Figures {
     /// Class values, with the careful end of each spread.
     fn values(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(kappa) = self.kappa() else {
-            return writeln!(f, "\nNo step is valid: use fewer viewers, or another machine for them.");
+            return writeln!(f, "\nNo step is valid: use other numbers of viewers, or another machine for them.");
         };
-        let most = |of: fn(&Step) -> f64| self.valid().map(of).fold(0.0, f64::max);
+        let most = |of: fn(&Step) -> f64| self.of(Verdict::Valid).map(of).fold(0.0, f64::max);
         writeln!(
             f,
             "\nκ {:.0} packets per CPU second, {:.0}–{:.0} over {} steps\n\nspec:\n  sizing:\n    \
@@ -201,10 +181,60 @@ impl Figures {
                 "    stage:\n      # What a child costs, in packets at this κ.\n      packetsPerSecond: {:.0}\n      \
                  bitrateKbps: {:.0}",
                 (cpu.most() * kappa.least()).ceil().max(1.0),
-                kbps.most().ceil(),
+                kbps.most().ceil().max(1.0),
             )?;
         }
         Ok(())
+    }
+}
+
+/// The heading over steps.
+pub(super) const HEADING: &str =
+    "viewers  packets/s  relay CPU  packets per CPU second  kbit/s each  delivered  lost  client CPU, late";
+
+/// A step as a row.
+pub(super) fn row(step: &Step, idle: f64) -> String {
+    let verdict = match step.verdict(idle) {
+        Verdict::Valid => "",
+        Verdict::Void => "  void: the client side was the bottleneck",
+        Verdict::Saturated => "  the relay's limit",
+        Verdict::TooSmall => "  too few to tell",
+    };
+    let client = step.client_cpu.map_or_else(|| "?".to_owned(), |cpu| format!("{:.0} %", cpu * 100.0));
+    format!(
+        "{:>7}  {:>9.0}  {:>9.3}  {:>22.0}  {:>11.0}  {:>7.1} %  {:>4}  {client:>5}, {} ms{verdict}",
+        step.viewers,
+        step.packets as f64 / step.seconds,
+        step.cpu,
+        step.kappa(idle),
+        step.kbps(),
+        step.delivered() * 100.0,
+        step.lost,
+        step.client_late_ms,
+    )
+}
+
+impl fmt::Display for Figures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let (Some(capacity), Some(limit)) = (self.capacity(), self.limit) {
+            writeln!(
+                f,
+                "capacity at a limit of {limit:.2} CPUs: {:.0} viewers predicted, {} got everything, {} did not",
+                capacity.predicted, capacity.most, capacity.short,
+            )?;
+        }
+        if !self.children.is_empty() {
+            writeln!(f, "children  SFU CPU  kbit/s more\n       –  {:>7.3}", self.sfu_idle)?;
+        }
+        for step in &self.children {
+            writeln!(f, "{:>8}  {:>7.3}  {:>11.0}", step.count, step.cpu, step.kbps)?;
+        }
+        self.values(f)?;
+        write!(
+            f,
+            "\nNot measured: the network card and the way to the viewers, several machines, simulcast layers, other \
+             pictures\nthan this one."
+        )
     }
 }
 
@@ -212,54 +242,89 @@ impl Figures {
 mod tests {
     use super::*;
 
+    /// 200 packets of 1,000 bytes to each viewer each second, times `delivered`.
     fn step(viewers: usize, delivered: f64, cpu: f64) -> Step {
         Step {
             viewers,
+            connected: viewers as u64,
             seconds: 10.0,
             packets: (viewers as f64 * 2000.0 * delivered) as u64,
-            bytes: (viewers as f64 * 2000.0 * delivered * 1000.0) as u64,
+            bytes: (viewers as f64 * 2_000_000.0 * delivered) as u64,
+            received: 2_000_000,
             lost: 0,
             cpu,
-            client_cpu: 0.3,
+            client_cpu: Some(0.3),
             client_late_ms: 5,
         }
     }
 
     #[test]
-    fn busy_and_late_clients_make_a_step_void() {
-        let busy = Step { client_cpu: 0.9, ..step(100, 0.5, 0.5) };
-        let late = Step { client_late_ms: 150, ..step(100, 0.5, 0.5) };
-        assert_eq!(busy.verdict(200.0), Verdict::Void);
-        assert_eq!(late.verdict(200.0), Verdict::Void);
-        assert_eq!(step(100, 0.5, 0.5).verdict(200.0), Verdict::Saturated);
-        assert_eq!(step(100, 1.0, 0.5).verdict(200.0), Verdict::Valid);
+    fn busy_late_and_unknown_clients_make_a_step_void() {
+        for client in [
+            Step { client_cpu: Some(0.9), ..step(100, 0.5, 0.5) },
+            Step { client_cpu: None, ..step(100, 1.0, 0.5) },
+            Step { client_late_ms: 150, ..step(100, 0.5, 0.5) },
+        ] {
+            assert_eq!(client.verdict(0.01), Verdict::Void, "{client:?}");
+        }
+        assert_eq!(step(100, 1.0, 0.5).verdict(0.01), Verdict::Valid);
     }
 
     #[test]
-    fn lost_packets_are_the_server_s_limit() {
-        let lossy = Step { lost: 5_000, ..step(100, 1.0, 0.5) };
-        assert_eq!(lossy.verdict(200.0), Verdict::Saturated);
+    fn what_does_not_arrive_is_the_server_s_limit() {
+        for short in [
+            step(100, 0.9, 0.5),
+            Step { lost: 5_000, ..step(100, 1.0, 0.5) },
+            Step { connected: 90, ..step(100, 1.0, 0.5) },
+            Step { packets: 0, bytes: 0, connected: 0, ..step(100, 1.0, 0.5) },
+        ] {
+            assert_eq!(short.verdict(0.01), Verdict::Saturated, "{short:?}");
+        }
     }
 
     #[test]
-    fn void_and_saturated_steps_count_for_nothing() {
+    fn a_picture_that_varies_is_judged_by_what_came_in() {
+        let quiet = Step { received: 1_000_000, ..step(100, 0.5, 0.5) };
+        assert_eq!(quiet.verdict(0.01), Verdict::Valid);
+    }
+
+    #[test]
+    fn only_valid_steps_count_and_what_an_idle_server_costs_is_no_viewer_s() {
         let figures = Figures {
             steps: vec![
-                step(10, 1.0, 0.1),
-                step(20, 1.0, 0.25),
+                step(2, 1.0, 0.015),
+                step(10, 1.0, 0.11),
+                step(20, 1.0, 0.26),
                 step(40, 0.8, 0.25),
-                Step { client_cpu: 0.9, ..step(80, 1.0, 0.1) },
+                Step { client_cpu: Some(0.9), ..step(80, 1.0, 0.1) },
             ],
-            limit: Some(0.3),
+            idle: 0.01,
+            limit: Some(0.31),
             ..Figures::default()
         };
         let kappa = figures.kappa().expect("valid steps");
-        assert_eq!((kappa.count(), kappa.least(), kappa.most()), (2, 16_000.0, 20_000.0));
+        assert_eq!(kappa.count(), 2);
+        assert!((kappa.least() - 16_000.0).abs() < 1.0 && (kappa.most() - 20_000.0).abs() < 1.0, "{kappa}");
+        let capacity = figures.capacity().expect("reached");
         // 20,000 packets a CPU second · 0.3 CPUs / 200 packets.
-        assert_eq!(figures.capacity(), Some((30.0, 20, 40)));
+        assert!((capacity.predicted - 30.0).abs() < 0.01, "{capacity:?}");
+        assert_eq!((capacity.most, capacity.short), (20, 40));
         let text = figures.to_string();
         assert!(text.contains("packetsPerSecondPerCPU: 16000"), "{text}");
-        assert!(text.contains("void: the client side") && text.contains("the relay's limit"), "{text}");
+        let rows: Vec<String> = figures.steps.iter().map(|step| row(step, figures.idle)).collect();
+        assert!(rows[0].ends_with("too few to tell") && rows[3].ends_with("the relay's limit"), "{rows:?}");
+        assert!(rows[4].ends_with("the client side was the bottleneck"), "{rows:?}");
+    }
+
+    #[test]
+    fn two_steps_beyond_the_limit_are_enough() {
+        let with = |shares: &[f64]| Figures {
+            steps: shares.iter().map(|share| step(10, *share, 0.1)).collect(),
+            ..Figures::default()
+        };
+        assert!(!with(&[]).is_exhausted());
+        assert!(!with(&[1.0, 0.9]).is_exhausted());
+        assert!(with(&[1.0, 0.9, 0.8]).is_exhausted());
     }
 
     #[test]
@@ -280,10 +345,11 @@ mod tests {
     #[test]
     fn without_a_valid_step_no_value_is_told() {
         let figures = Figures {
-            steps: vec![Step { client_cpu: 1.0, ..step(10, 1.0, 0.1) }],
+            steps: vec![Step { client_cpu: Some(1.0), ..step(10, 1.0, 0.1) }],
             ..Figures::default()
         };
         let text = figures.to_string();
         assert!(text.contains("No step is valid") && !text.contains("packetsPerSecondPerCPU"), "{text}");
+        assert!(figures.kappa().is_none() && figures.capacity().is_none());
     }
 }

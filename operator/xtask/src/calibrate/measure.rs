@@ -3,27 +3,32 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use kube::Client;
+use webinar_testbed::process::Process;
+use webinar_testbed::wait::{Stopwatch, eventually};
 use webinar_viewers::Report;
 
 use super::children::pull;
-use super::judge::{Children, Figures, Step};
-use super::usage::{self, Usage};
+use super::judge::{Children, Figures, HEADING, Step, row};
+use super::usage;
 use crate::clock::now;
 use crate::served;
 use crate::spread::seconds;
 use crate::viewers::Viewers;
 
 const RATE: u32 = 40;
-const ARRIVED: Duration = Duration::from_secs(60);
+/// For the last to come, and for children to connect.
+const ARRIVED: Duration = Duration::from_secs(30);
 /// After the last one came: handshakes are not what is measured.
 const SETTLED: Duration = Duration::from_secs(5);
+/// More often than viewers report, so that none of their delays is missed.
+const LOOK: Duration = Duration::from_millis(300);
 
 /// Who is measured and with what.
-pub(crate) struct Bench {
+pub(crate) struct Setup {
     /// The viewers' program.
     pub(crate) viewers: PathBuf,
     /// For their reports.
@@ -40,95 +45,109 @@ pub(crate) struct Plan {
     pub(crate) lasting: Duration,
 }
 
-impl Bench {
-    /// Measures everything.
+impl Setup {
+    /// Measures everything, and prints each step as it ends.
     ///
     /// # Errors
-    /// When a pod or the cluster can't be asked, or viewers don't come.
-    pub(crate) async fn run(&self, plan: &Plan) -> Result<impl std::fmt::Display + use<>> {
+    /// When a pod or the cluster can't be asked, or children don't connect.
+    pub(crate) async fn run(&self, plan: &Plan) -> Result<Figures> {
         let mut figures = Figures {
-            limit: limit(&self.relay),
-            idle: self.cpu(&self.relay, plan.lasting).await?.0,
+            limit: limit(&self.relay)?,
+            idle: self.cpu(&self.relay, plan.lasting).await?,
             ..Figures::default()
         };
+        println!("{HEADING}\n{:>7}  {:>9}  {:>9.3}", 0, "–", figures.idle);
         for &count in &plan.viewers {
-            figures.steps.push(self.viewers(count, plan.lasting).await?);
+            if figures.is_exhausted() {
+                break;
+            }
+            let step = self.watched_by(count, plan.lasting).await?;
+            println!("{}", row(&step, figures.idle));
+            figures.steps.push(step);
         }
-        if let Some(sfu) = &self.sfu {
+        if let Some(sfu) = self.sfu.as_ref().filter(|_| !plan.children.is_empty()) {
             let (cpu, kbps) = self.sending(sfu, plan.lasting).await?;
             figures.sfu_idle = cpu;
             for &count in &plan.children {
-                let children = pull(&self.directory, &address(sfu)?, count)?;
+                let mut children = pull(&self.directory, &address(sfu)?, count)?;
+                connected(sfu, count, &mut children).await?;
                 tokio::time::sleep(SETTLED).await;
                 let (cpu, all) = self.sending(sfu, plan.lasting).await?;
+                children.iter_mut().try_for_each(Process::check_running)?;
                 figures.children.push(Children {
                     count,
                     cpu,
                     kbps: all - kbps,
                 });
-                drop(children);
             }
         }
         Ok(figures)
     }
 
-    async fn viewers(&self, count: usize, lasting: Duration) -> Result<Step> {
-        let at = [address(&self.relay)?];
-        let mut viewers = Viewers::come(&self.viewers, &self.directory, &at, count, RATE)?;
-        viewers.all_see(ARRIVED).await?;
+    async fn watched_by(&self, count: usize, lasting: Duration) -> Result<Step> {
+        let at = address(&self.relay)?;
+        let mut viewers = Viewers::come(&self.viewers, &self.directory, std::slice::from_ref(&at), count, RATE)?;
+        let arrived = ARRIVED + Duration::from_secs_f64(count as f64 / f64::from(RATE));
+        // At its limit a server doesn't bring everybody in. What it delivers then is measured all the same.
+        _ = viewers.all_see(arrived).await;
         tokio::time::sleep(SETTLED).await;
-        let from = viewers.report()?;
-        let mut late = 0;
-        let cpu = {
-            let measured = self.cpu(&self.relay, lasting);
-            let mut measured = std::pin::pin!(measured);
-            loop {
-                tokio::select! {
-                    cpu = &mut measured => break cpu?.0,
-                    () = tokio::time::sleep(Duration::from_secs(1)) => late = late.max(viewers.report()?.process.late_ms),
-                }
-            }
-        };
-        let to = viewers.report()?;
+        let first = usage::next(&self.client, &self.relay).await?;
+        let (from, received) = (viewers.report()?, served::received(&at).await?);
+        let (clock, mut late) = (Stopwatch::start(), 0);
+        while clock.elapsed() < lasting {
+            tokio::time::sleep(LOOK).await;
+            late = late.max(viewers.report()?.process.late_ms);
+        }
+        let last = usage::next(&self.client, &self.relay).await?;
+        let (to, in_all) = (viewers.report()?, served::received(&at).await?);
         viewers.leave().await?;
-        Ok(step(count, &from, &to, cpu, late))
+        let received = in_all.checked_sub(received).context("the relay's source began anew")?;
+        Ok(step(count, &from, &to, received, last.rate_since(first)?, late.max(to.process.late_ms)))
     }
 
-    /// What a pod uses, in seconds of CPU for each second, and over how many seconds that was.
-    async fn cpu(&self, pod: &Pod, lasting: Duration) -> Result<(f64, f64)> {
-        let first = usage::after(&self.client, pod, now().as_millisecond()).await?;
-        let end = first.at_ms + i64::try_from(lasting.as_millis())?;
+    /// What a pod uses, in seconds of CPU for each second.
+    async fn cpu(&self, pod: &Pod, lasting: Duration) -> Result<f64> {
+        let first = usage::next(&self.client, pod).await?;
         tokio::time::sleep(lasting).await;
-        let last = usage::after(&self.client, pod, end).await?;
-        Ok(rate(first, last))
+        usage::next(&self.client, pod).await?.rate_since(first)
     }
 
     /// What an SFU uses, and what it sends of the stage in kbit/s.
     async fn sending(&self, sfu: &Pod, lasting: Duration) -> Result<(f64, f64)> {
         let address = address(sfu)?;
         let (before, from) = (served::sent(&address).await?, now().as_millisecond());
-        let (cpu, _) = self.cpu(sfu, lasting).await?;
+        let cpu = self.cpu(sfu, lasting).await?;
         let (after, to) = (served::sent(&address).await?, now().as_millisecond());
-        Ok((cpu, after.saturating_sub(before) as f64 * 8.0 / 1000.0 / seconds(from, to)))
+        let sent = after.checked_sub(before).context("the SFU's source began anew")?;
+        Ok((cpu, sent as f64 * 8.0 / 1000.0 / seconds(from, to)))
     }
 }
 
-fn rate(first: Usage, last: Usage) -> (f64, f64) {
-    let over = seconds(first.at_ms, last.at_ms);
-    ((last.cpu - first.cpu) / over.max(f64::EPSILON), over)
+/// Waits until the SFU serves the children beside those that it has by itself.
+async fn connected(sfu: &Pod, count: usize, children: &mut [Process]) -> Result<()> {
+    let at = address(sfu)?;
+    eventually("children at the SFU", ARRIVED, async || {
+        children.iter_mut().try_for_each(Process::check_running)?;
+        let readers = served::children(&at).await?;
+        ensure!(readers >= count as u64, "{readers} of {count}");
+        Ok(())
+    })
+    .await
 }
 
-fn step(viewers: usize, from: &Report, to: &Report, cpu: f64, client_late_ms: u64) -> Step {
+fn step(viewers: usize, from: &Report, to: &Report, received: u64, cpu: f64, client_late_ms: u64) -> Step {
     let over = seconds(from.time_ms, to.time_ms);
     let used = to.process.cpu_seconds.zip(from.process.cpu_seconds).map(|(to, from)| to - from);
     Step {
         viewers,
+        connected: to.total.connected,
         seconds: over,
-        packets: to.total.packets - from.total.packets,
-        bytes: to.total.bytes - from.total.bytes,
+        packets: to.total.packets.saturating_sub(from.total.packets),
+        bytes: to.total.bytes.saturating_sub(from.total.bytes),
+        received,
         lost: to.total.lost.saturating_sub(from.total.lost),
         cpu,
-        client_cpu: used.unwrap_or_default() / over / to.process.threads as f64,
+        client_cpu: used.map(|used| used / over / to.process.threads as f64),
         client_late_ms,
     }
 }
@@ -139,11 +158,36 @@ fn address(pod: &Pod) -> Result<String> {
 }
 
 /// The CPU limit of its first container, in CPUs.
-fn limit(pod: &Pod) -> Option<f64> {
-    let container = pod.spec.as_ref()?.containers.first()?;
-    let Quantity(text) = container.resources.as_ref()?.limits.as_ref()?.get("cpu")?;
-    match text.strip_suffix('m') {
-        Some(millis) => Some(millis.parse::<f64>().ok()? / 1000.0),
-        None => text.parse().ok(),
+fn limit(pod: &Pod) -> Result<Option<f64>> {
+    let container = pod.spec.as_ref().and_then(|spec| spec.containers.first());
+    let limits = container.and_then(|c| c.resources.as_ref()?.limits.as_ref()?.get("cpu"));
+    let Some(Quantity(text)) = limits else {
+        return Ok(None);
+    };
+    // The API server writes CPU in one of these two ways.
+    let cpus = match text.strip_suffix('m') {
+        Some(millis) => millis.parse::<f64>().map(|millis| millis / 1000.0),
+        None => text.parse(),
+    };
+    Ok(Some(cpus.with_context(|| format!("reading the CPU limit {text:?}"))?))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn limits_are_read_in_both_ways() {
+        let pod = |cpu: &str| -> Pod {
+            let limits = json!({"limits": {"cpu": cpu}});
+            let pod = json!({"spec": {"containers": [{"name": "media", "resources": limits}]}});
+            serde_json::from_value(pod).expect("a pod")
+        };
+        assert_eq!(limit(&pod("250m")).expect("read"), Some(0.25));
+        assert_eq!(limit(&pod("2")).expect("read"), Some(2.0));
+        assert!(limit(&pod("much")).is_err());
+        assert_eq!(limit(&Pod::default()).expect("none"), None);
     }
 }

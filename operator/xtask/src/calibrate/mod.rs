@@ -17,34 +17,43 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, Client};
 
 use crate::{build, repository};
-pub(crate) use measure::{Bench, Plan};
+pub(crate) use judge::{Capacity, Figures};
+pub(crate) use measure::{Plan, Setup};
 
-/// What to measure. The event must be on air, with a picture, and this machine must reach the pods.
+/// What to measure. The event must be on air, with a picture, on media servers as the MediaMTX preset has them, and this machine
+/// must reach the pods.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// An administrator's kubeconfig: it must be allowed to ask nodes for their figures (`nodes/proxy`).
     #[arg(long, env = "KUBECONFIG", value_name = "FILE")]
     kubeconfig: PathBuf,
 
-    /// The relay to load, as NAMESPACE/POD. Take it out of its entry point first, or its own viewers are counted too.
+    /// The relay to load, as NAMESPACE/POD: one that nobody else watches, and that takes as many viewers as the largest step.
     #[arg(long, value_name = "NAMESPACE/POD")]
     relay: Name,
 
-    /// The SFU to load with children, as NAMESPACE/POD. Without it children are not measured.
+    /// The SFU to load with children, as NAMESPACE/POD. It takes ffmpeg. Without it children are not measured.
     #[arg(long, value_name = "NAMESPACE/POD")]
     sfu: Option<Name>,
 
     /// Numbers of viewers, one step each.
-    #[arg(long, value_delimiter = ',', default_values_t = [25, 50, 100, 150, 200])]
+    #[arg(long, value_delimiter = ',', value_parser = number, default_values_t = [25, 50, 100, 150, 200])]
     viewers: Vec<usize>,
 
     /// Numbers of children, one step each.
-    #[arg(long, value_delimiter = ',', default_values_t = [4, 8, 16])]
+    #[arg(long, value_delimiter = ',', value_parser = number, default_values_t = [4, 8, 16])]
     children: Vec<usize>,
 
     /// How long a step is measured.
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(20..=600))]
     seconds: u64,
+}
+
+fn number(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number @ 1..=10_000) => Ok(number),
+        _ => Err("not a number from 1 to 10000".to_owned()),
+    }
 }
 
 /// A pod of a namespace.
@@ -76,9 +85,9 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let runtime = tokio::runtime::Runtime::new().context("starting a runtime")?;
     runtime.block_on(async {
         let client = webinar_testbed::client(&args.kubeconfig).await?;
-        let directory: PathBuf = repository::root().join("target/calibrate");
-        std::fs::create_dir_all(&directory).context("creating target/calibrate")?;
-        let bench = Bench {
+        let directory: PathBuf = repository::root().join("target/calibrate").join(std::process::id().to_string());
+        std::fs::create_dir_all(&directory).with_context(|| format!("creating {}", directory.display()))?;
+        let setup = Setup {
             viewers: build::viewers().await?,
             directory,
             relay: find(&client, &args.relay).await?,
@@ -93,7 +102,9 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
             children: args.children.clone(),
             lasting: Duration::from_secs(args.seconds),
         };
-        println!("{}", bench.run(&plan).await?);
+        let figures = setup.run(&plan).await?;
+        println!("\n{figures}");
+        ensure!(figures.kappa().is_some(), "no step is valid");
         Ok(ExitCode::SUCCESS)
     })
 }
@@ -108,4 +119,20 @@ async fn find(client: &Client, name: &Name) -> Result<Pod> {
         name.pod
     );
     Ok(pod)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pods_are_named_with_their_namespace() {
+        let name: Name = "events/talk-relay-0-abcde".parse().expect("a pod");
+        assert_eq!((name.namespace.as_str(), name.pod.as_str()), ("events", "talk-relay-0-abcde"));
+        for other in ["talk-relay-0", "/talk", "events/", "a/b/c"] {
+            assert!(other.parse::<Name>().is_err(), "{other}");
+        }
+        assert_eq!(number("25"), Ok(25));
+        assert!(["0", "-1", "10001", "x"].iter().all(|text| number(text).is_err()));
+    }
 }

@@ -1,6 +1,6 @@
 //! The preset that the chart ships, scaled down to one small node.
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Value, json};
 
 use crate::generated::OPERATOR_NAMESPACE;
@@ -50,7 +50,7 @@ pub(super) fn manifests(namespace: &str) -> Result<String> {
                     more += &format!("---\n{}\n", limited_relay(document.clone()));
                 }
             }
-            other => return super::refuse(format!("the preset holds a {other}")),
+            other => bail!("the preset holds a {other}"),
         }
         yaml += &format!("---\n{document}\n");
         kinds.push(kind);
@@ -98,6 +98,8 @@ fn scale_template(template: &mut Value) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use webinar_testbed::tools::Tool;
+
     use super::*;
 
     #[test]
@@ -110,12 +112,20 @@ mod tests {
         for (mut ours, mut preset) in ours.into_iter().skip(2).zip(preset) {
             for document in [&mut ours, &mut preset] {
                 if document["kind"] == "WebinarClass" {
-                    document["spec"]["sizing"] = Value::Null;
+                    document["spec"]["sizing"]["packetsPerSecondPerCPU"] = Value::Null;
+                    document["spec"]["sizing"]["fanOut"] = Value::Null;
                 } else {
                     document["template"]["spec"]["containers"][0]["resources"] = Value::Null;
                 }
             }
             assert_eq!(ours, preset);
         }
+    }
+
+    #[test]
+    fn the_preset_names_the_media_server_that_is_tested() {
+        let image = format!("image: bluenviron/mediamtx:{}\n", Tool::MediaMtx.version());
+        assert_eq!(PRESET.matches(&image).count(), 2);
+        assert_eq!(PRESET.matches("image: ").count(), 2);
     }
 }

@@ -164,6 +164,21 @@ impl Encoder {
     }
 }
 
+/// Whether a media server takes a stream on a path: a second of it, as ffmpeg makes it.
+///
+/// # Errors
+/// When ffmpeg can't be started or hangs.
+pub(super) async fn publishes(address: &str, path: &str) -> Result<bool> {
+    let mut command = Command::new("ffmpeg");
+    command
+        .args(["-nostdin", "-v", "error", "-f", "lavfi", "-i", "anullsrc", "-t", "1", "-c:a", "libopus"])
+        .args(["-f", "rtsp", "-rtsp_transport", "tcp", &format!("rtsp://{address}:8554/{path}")])
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    let output = within("ffmpeg", Duration::from_secs(30), async { Ok(command.output().await?) }).await?;
+    Ok(output.status.success())
+}
+
 /// The sum over the connections of a process.
 fn acknowledged(text: &str, pid: u32) -> Option<u64> {
     let owner = format!("pid={pid},");

@@ -48,6 +48,19 @@ impl Event {
         })
     }
 
+    /// All that there are.
+    pub(super) async fn all(control_plane: &ControlPlane) -> Result<Vec<Self>> {
+        let client = control_plane.client();
+        let events: Api<Webinar> = Api::namespaced(client.clone(), NAMESPACE);
+        let all = events.list_metadata(&ListParams::default()).await?.items.into_iter();
+        Ok(all
+            .map(|event| Self {
+                client: client.clone(),
+                name: event.name_any(),
+            })
+            .collect())
+    }
+
     fn api<K>(&self) -> Api<K>
     where
         K: kube::Resource<Scope = kube::core::NamespaceResourceScope>,

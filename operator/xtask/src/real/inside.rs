@@ -56,6 +56,7 @@ pub(super) async fn run(
         screen.say(&format!("\n── {story}: {}", story.what()));
         let outcome = story.tell(&mut lane, freezes).await;
         tally.record(story, outcome, &lane);
+        lane.tidy_up().await?;
     }
     screen.say(&format!("\n{tally}"));
     Ok(tally.code())

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use jiff::SignedDuration;
 use webinar_api::WebinarClass;
-use webinar_testbed::real::{RealNode, write_image};
+use webinar_testbed::real::{RealNode, write_mediamtx};
 use webinar_testbed::tools::{Tool, Tools};
 use webinar_testbed::wait::eventually;
 use webinar_testbed::{ControlPlane, OperatorProcess, Options};
@@ -21,13 +21,16 @@ use crate::viewers::Viewers;
 
 /// Where events live.
 pub(super) const NAMESPACE: &str = "events";
-/// The image that the preset names.
-const IMAGE: &str = "docker.io/bluenviron/mediamtx:1.19.3";
 /// The name of the media server's process.
 pub(super) const SERVER: &str = "mediamtx";
 const NODE: &str = "real-0";
 const ZONE: &str = "zone-a";
 const JUDGED: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// Programs that run here.
+pub(super) fn tools() -> Vec<Tool> {
+    Tool::CONTROL_PLANE.into_iter().chain(Tool::REAL_NODE).collect()
+}
 
 /// All of it. Dropping it stops everything.
 pub(super) struct Lane {
@@ -48,9 +51,8 @@ impl Lane {
     /// # Errors
     /// When something doesn't come up in time.
     pub(super) async fn start(screen: &Screen, programs: &Inside) -> Result<Self> {
-        let all: Vec<Tool> = Tool::CONTROL_PLANE.into_iter().chain(Tool::REAL_NODE).collect();
-        let note = |text: &str| screen.say(&format!("  {text}"));
-        let tools = Tools::ensure(&all, &note).await?;
+        // They were built outside, and were told of there.
+        let tools = Tools::ensure(&tools(), &|_| {}).await?;
         RealNode::prepare()?;
         let quiet = Options {
             progress: |_| {},
@@ -133,15 +135,28 @@ impl Lane {
         value.with_context(|| format!("no {name} of {event}"))
     }
 
-    /// The end of the operator's log.
-    pub(super) fn operator_log(&self) -> String {
-        self.operator.log_tail(12)
+    /// The ends of all logs.
+    pub(super) fn logs(&self) -> String {
+        let (operator, node) = (self.operator.log_tail(12), self.node.log_tail(4));
+        format!("the operator's log ends:\n{operator}\n{node}")
+    }
+
+    /// Removes what a story has left, whatever became of it: a second fleet has no room on the node.
+    ///
+    /// # Errors
+    /// When it doesn't go in time.
+    pub(super) async fn tidy_up(&self) -> Result<()> {
+        self.control_plane.kubectl(["uncordon", self.node.name()]).await?;
+        for event in Event::all(&self.control_plane).await? {
+            event.delete().await?;
+        }
+        Ok(())
     }
 }
 
 async fn node(control_plane: &ControlPlane, tools: &Tools) -> Result<RealNode> {
     let image = control_plane.work_dir().join("mediamtx.tar");
-    write_image(&image, IMAGE, tools.path(Tool::MediaMtx)?)?;
+    write_mediamtx(&image, tools).await?;
     RealNode::start(control_plane, tools, NODE, ZONE, &[image]).await
 }
 

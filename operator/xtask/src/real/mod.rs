@@ -18,10 +18,10 @@ use std::path::PathBuf;
 use std::process::{ExitCode, ExitStatus};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use clap::ValueEnum as _;
 use webinar_testbed::real::{Sandbox, missing};
-use webinar_testbed::tools::{Tool, Tools};
+use webinar_testbed::tools::Tools;
 
 use crate::build;
 use crate::screen::Screen;
@@ -47,7 +47,7 @@ pub(crate) struct Args {
     #[arg(long, value_enum, value_name = "STORY")]
     only: Vec<Story>,
 
-    /// How often the encoder freezes in the story of that name, and as often without a backup.
+    /// How often the encoder freezes in the story of that name.
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=100))]
     freezes: u32,
 
@@ -101,12 +101,11 @@ async fn outside(args: &Args, wanted: &[Story]) -> Result<ExitCode> {
         })
         .await?;
     let note = |text: &str| screen.say(&format!("  {text}"));
-    let all: Vec<Tool> = Tool::CONTROL_PLANE.into_iter().chain(Tool::REAL_NODE).collect();
     screen
         .step(
             "looking for Kubernetes' programs and MediaMTX",
             "Kubernetes' programs and MediaMTX are there",
-            Tools::ensure(&all, &note),
+            Tools::ensure(&lane::tools(), &note),
         )
         .await?;
 
@@ -149,9 +148,4 @@ async fn ended(sandbox: &mut Sandbox) -> Result<ExitStatus> {
 fn code(status: ExitStatus) -> ExitCode {
     let code = status.code().and_then(|code| u8::try_from(code).ok());
     code.map_or(ExitCode::FAILURE, ExitCode::from)
-}
-
-/// For checks that end a story.
-fn refuse<T>(sentence: impl std::fmt::Display) -> Result<T> {
-    bail!("{sentence}")
 }

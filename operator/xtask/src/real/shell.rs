@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use tokio::process::Command;
+use tokio_util::task::AbortOnDropHandle;
 use webinar_testbed::real::Sandbox;
 use webinar_testbed::wait::{eventually, give_up};
 
 use super::lane::Lane;
-use crate::repository::root;
 
 /// The control plane and the node take less than a minute; a slow machine is given more.
 const DEADLINE: Duration = Duration::from_secs(300);
@@ -31,10 +31,7 @@ pub(super) async fn announce(lane: &Lane) -> Result<ExitCode> {
 
 /// Outside: waits until all is there, and opens a shell in the sandbox until it is left.
 pub(super) async fn open(sandbox: &mut Sandbox) -> Result<()> {
-    let settings = root()
-        .join("target/real")
-        .join(std::process::id().to_string())
-        .join("shell");
+    let settings = sandbox.directory().join("shell");
     eventually("the node", DEADLINE, async || {
         if let Some(status) = sandbox.ended()? {
             return Err(give_up(format_args!("it ended with {status}")));
@@ -48,11 +45,11 @@ pub(super) async fn open(sandbox: &mut Sandbox) -> Result<()> {
     println!("\nA shell beside the pods; leaving it ends everything. kubectl is set up:\n  kubectl get nodes\n");
     let first = sandbox.first_process().await?;
     // Ctrl-C is the shell's.
-    let _interrupts = tokio::spawn(async {
+    let _interrupts = AbortOnDropHandle::new(tokio::spawn(async {
         loop {
             _ = tokio::signal::ctrl_c().await;
         }
-    });
+    }));
     let status = Command::new("nsenter")
         .arg(format!("--target={first}"))
         .args(["--net", "--mount", "--pid", "--", "/bin/sh", "-i"])

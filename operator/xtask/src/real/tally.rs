@@ -18,7 +18,7 @@ impl Tally {
     /// Records how a story ended, and says why one failed.
     pub(super) fn record(&mut self, story: Story, outcome: Result<()>, lane: &Lane) {
         if let Err(error) = &outcome {
-            println!("failed: {error:#}\nthe operator's log ends:\n{}", lane.operator_log());
+            println!("failed: {error:#}\n{}", lane.logs());
         }
         self.rows.push((story, outcome.is_ok()));
     }

@@ -8,6 +8,7 @@ use webinar_testbed::crowd::{Crowd, Curve};
 use webinar_testbed::dataplane::Publishing;
 use webinar_testbed::wait::eventually;
 
+use super::ASK_STAGE;
 use crate::support::audience::{Booking, Show, deleted, nobody_dropped, nothing_deleted};
 use crate::support::scene::{Setting, in_seconds, story};
 
@@ -18,6 +19,7 @@ fn relays_drain_when_they_are_empty_and_a_second_wave_finds_seats() {
         let booking = Booking {
             spec: "tier: 10k, release: AfterPeak",
             live: "floorAfterStart: 0s, overrun: 30s, drainTimeout: 5s, shrinkAfter: 4s, shrinkInterval: 4s",
+            attendance: ASK_STAGE,
             ..Booking::default()
         };
         let show = Show::booked(scene, &booking).await?;
@@ -58,8 +60,12 @@ fn relays_drain_when_they_are_empty_and_a_second_wave_finds_seats() {
         let records = scene.since(moment).await?;
         nothing_deleted(&records, &show)?;
 
-        // The last of them leave: the cordoned relays are empty now, and go.
-        show.stage.leave(1.0);
+        // The last of them are cut off without a word: relays count them for half a minute more, then the cordoned ones are
+        // empty, and go.
+        show.stage.vanish(1.0);
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        let records = scene.since(moment).await?;
+        nothing_deleted(&records, &show)?;
         let gone = eventually("empty relays to go", Duration::from_secs(150), async || {
             let records = scene.control_plane.audit().since(moment)?;
             let gone = deleted(&records, &show);

@@ -30,8 +30,8 @@ scrape_configs:
         ))
         .await?;
         scene.start_operator().await?;
-        let of = |metric: &str| format!("sum by (pod) ({metric}{{namespace=\"$namespace\"}})");
-        let viewers = "sum by (pod) (paths_readers{namespace=\"$namespace\",readerType=~\"webRTC.*|hls.*\"})";
+        let of = |metric: &str| format!("sum by (pod) ({metric}{{namespace=\"$namespace\",name=\"stage\"}})");
+        let viewers = "sum by (pod) (paths_readers{namespace=\"$namespace\",name=\"stage\",readerType=~\"webRTC.*|hls.*\"})";
         let attendance = format!(
             "prometheus: {{url: '{}', scrapeInterval: 10s, queries: {{viewers: '{viewers}', bytesIn: '{}', bytesOut: '{}'}}}}",
             server.url(),

@@ -13,6 +13,7 @@ use webinar_testbed::NodeShape;
 use webinar_testbed::dataplane::{Publishing, ServerDetail};
 use webinar_testbed::wait::eventually;
 
+use super::ASK_STAGE;
 use crate::support::assertions::verdict;
 use crate::support::audience::{Booking, Show, nobody_dropped};
 use crate::support::length::length;
@@ -51,6 +52,10 @@ fn those_who_lost_their_relay_find_another() {
             .await?;
         scene.start_operator().await?;
         let (booking, audience) = Booking::largest();
+        let booking = Booking {
+            attendance: ASK_STAGE,
+            ..booking
+        };
         let show = Show::booked(scene, &booking).await?;
         show.opens(Publishing::Dual, audience);
         show.on_air(scene).await?;

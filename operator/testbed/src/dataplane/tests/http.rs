@@ -124,7 +124,6 @@ fn is_exposition(text: &str) {
 async fn mediamtx_counts_readers_by_kind() {
     let (plane, event, address) = served().await;
     let relay = metrics(&plane, &address("relay-1")).await;
-    is_exposition(&relay);
     let viewers = event.detail().slot("relay-1").expect("it runs").viewers as f64;
     assert!(viewers > 0.0);
     let web = [
@@ -133,12 +132,13 @@ async fn mediamtx_counts_readers_by_kind() {
         "readerType=\"webRTCSession\"",
     ];
     assert_eq!(sum(&relay, "paths_readers", &web), viewers);
-    assert!(sum(&relay, "paths_inbound_bytes", &[]) > 25_000_000.0);
-    assert!(sum(&relay, "paths_outbound_bytes", &[]) > viewers * 20_000_000.0);
+    let stage = ["name=\"stage\""];
+    assert!(sum(&relay, "paths_inbound_bytes", &stage) > 25_000_000.0);
+    assert!(sum(&relay, "paths_outbound_bytes", &stage) > viewers * 20_000_000.0);
 
     let sfu = metrics(&plane, &address("sfu-0")).await;
-    is_exposition(&sfu);
-    assert_eq!(sum(&sfu, "paths_readers", &["readerType=\"rtspSession\""]), 2.0);
+    let children = ["name=\"stage\"", "readerType=\"rtspSession\""];
+    assert_eq!(sum(&sfu, "paths_readers", &children), 2.0);
     assert!(!sfu.contains("webRTCSession"), "{sfu}");
     assert!(!relay.contains("rtspSession"), "{relay}");
     let standby = metrics(&plane, &address("sfu-2")).await;
@@ -147,13 +147,38 @@ async fn mediamtx_counts_readers_by_kind() {
 }
 
 #[tokio::test]
+async fn the_probe_flows_on_every_pod_and_the_kubelet_listens_to_it() {
+    let (plane, _event, address) = served().await;
+    let probe = "name=\"probe\",";
+    let standby = metrics(&plane, &address("sfu-2")).await;
+    assert_eq!(sum(&standby, "paths_inbound_bytes", &[probe]), 45_000.0);
+    assert_eq!(sum(&standby, "paths_readers", &[probe]), 0.0);
+    for slot in ["mid-0", "relay-0"] {
+        let text = metrics(&plane, &address(slot)).await;
+        assert_eq!(sum(&text, "paths_inbound_bytes", &[probe]), 45_000.0, "{slot}");
+        let asking = sum(&text, "paths_readers", &[probe, "readerType=\"hlsSession\""]);
+        assert!((3.0..=7.0).contains(&asking), "{slot}: {asking}");
+    }
+}
+
+#[tokio::test]
+async fn a_viewer_who_vanished_is_counted_for_a_while() {
+    let (plane, event, address) = served().await;
+    let web = ["name=\"stage\"", "readerType=\"webRTCSession\""];
+    let before = sum(&metrics(&plane, &address("relay-1")).await, "paths_readers", &web);
+    event.vanish(1.0);
+    let after = sum(&metrics(&plane, &address("relay-1")).await, "paths_readers", &web);
+    assert_eq!((event.results().watching, after), (0, before));
+}
+
+#[tokio::test]
 async fn other_dialects_tell_the_same() {
     let (plane, event, address) = served().await;
     let relay = address("relay-0");
     let truth = metrics(&plane, &relay).await;
     let viewers = event.detail().slot("relay-0").expect("it runs").viewers as f64;
-    let inbound = sum(&truth, "paths_inbound_bytes", &[]);
-    let outbound = sum(&truth, "paths_outbound_bytes", &[]);
+    let inbound = sum(&truth, "paths_inbound_bytes", &["name=\"stage\""]);
+    let outbound = sum(&truth, "paths_outbound_bytes", &["name=\"stage\""]);
 
     event.dialect(Dialect::LiveKit);
     let text = metrics(&plane, &relay).await;
@@ -217,9 +242,9 @@ async fn metrics_lie_by_slot_and_role() -> Result<()> {
     event.lie(Target::Slot("relay-2".to_owned()), Lie::Unavailable);
     let viewers = |text: &str| sum(text, "paths_readers", &["webRTCSession"]);
     let empty = metrics(&plane, &address("relay-0")).await;
-    assert_eq!(sum(&empty, "paths_readers", &[]), 0.0);
+    assert_eq!(sum(&empty, "paths_readers", &["name=\"stage\""]), 0.0);
     assert!(
-        sum(&empty, "paths_outbound_bytes", &[]) > 0.0,
+        sum(&empty, "paths_outbound_bytes", &["name=\"stage\""]) > 0.0,
         "only viewers are denied"
     );
     assert_eq!(get(&plane, &url("relay-2")).await?.0, 503);
@@ -227,7 +252,7 @@ async fn metrics_lie_by_slot_and_role() -> Result<()> {
         sum(
             &metrics(&plane, &address("mid-0")).await,
             "paths_inbound_bytes",
-            &[]
+            &["name=\"stage\""]
         ) > 0.0
     );
 
@@ -287,6 +312,17 @@ async fn many_series_and_endless_bodies_are_made_as_they_are_read() -> Result<()
         Ok(())
     })
     .await
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_answers_no_scrape() -> Result<()> {
+    let (plane, event, address) = served().await;
+    event.freeze("relay-0")?;
+    let mut hung = ask(&plane, &format!("http://{}:9998/metrics", address("relay-0"))).await?;
+    let mut byte = [0; 1];
+    let silence = tokio::time::timeout(Duration::from_secs(2), hung.read(&mut byte)).await;
+    assert!(silence.is_err(), "{silence:?}");
+    Ok(())
 }
 
 #[tokio::test]

@@ -51,7 +51,7 @@ fn a_million_viewers_over_1212_relays() {
     scene.run(10.0);
     scene.activate("sfu-1");
     told(&mut scene, "a fence", 1);
-    scene.kill("sfu-0");
+    scene.delete("sfu-0");
     told(&mut scene, "everybody rejoins", 120 * 4);
     let (detail, results) = (scene.detail(), scene.results());
     assert_eq!(detail.fed(Role::Relay), 1_212);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::super::detail::Detail;
-use super::super::facts::{EventKey, PodFacts, Role};
+use super::super::facts::{Ending, EventKey, PodFacts, Role};
 use super::super::model::{Model, Slice};
 use super::super::options::DataPlaneOptions;
 use super::super::stage::Stage;
@@ -114,10 +114,15 @@ impl Scene {
         self.model.pod_runs(&Self::key(), pod, self.now);
     }
 
-    /// The pod in a slot is gone; its endpoints are not yet.
-    pub(super) fn kill(&mut self, slot: &str) {
+    /// The pod in a slot is deleted; its endpoints are not yet.
+    pub(super) fn delete(&mut self, slot: &str) {
+        self.end(slot, Ending::Orderly);
+    }
+
+    /// The process in a slot ends; its endpoints are still there.
+    pub(super) fn end(&mut self, slot: &str, ending: Ending) {
         let uid = self.uid(slot);
-        self.model.pod_ended(&uid, self.now);
+        self.model.pod_ended(&uid, ending, self.now);
     }
 
     pub(super) fn uid(&self, slot: &str) -> String {

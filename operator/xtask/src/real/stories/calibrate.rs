@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 
 use super::super::encoder::Encoder;
 use super::super::lane::Lane;
 use super::{SOON, on_air};
-use crate::calibrate::{Bench, Plan};
+use crate::calibrate::{Capacity, Figures, Plan, Setup};
 
+/// A prediction may be off by this share of itself.
+const OFF_BY: f64 = 0.3;
 const LASTING: Duration = Duration::from_secs(30);
 const VIEWERS: [usize; 4] = [25, 50, 100, 150];
 const CHILDREN: [usize; 3] = [4, 8, 16];
@@ -28,24 +30,35 @@ pub(super) async fn tell(lane: &mut Lane) -> Result<()> {
         children: Vec::new(),
         lasting: LASTING,
     };
-    measure(lane, "tier: 10k, className: limited", &plan).await
+    let figures = measure(lane, "tier: 10k, className: limited", &plan).await?;
+    let Capacity {
+        predicted,
+        most,
+        short,
+    } = figures.capacity().context("the limit was not reached")?;
+    ensure!(
+        predicted * (1.0 + OFF_BY) >= most as f64 && predicted * (1.0 - OFF_BY) <= short as f64,
+        "{predicted:.0} viewers were predicted, but {most} got everything and {short} did not"
+    );
+    Ok(())
 }
 
-async fn measure(lane: &mut Lane, spec: &str, plan: &Plan) -> Result<()> {
+async fn measure(lane: &mut Lane, spec: &str, plan: &Plan) -> Result<Figures> {
     let event = on_air(lane, spec).await?;
     let address = event.address("ingest").await?;
     let encoder = Encoder::start(&lane.clips, &lane.clips.full, &address)?;
     event.says("MediaFlowing", &["Flowing"], SOON).await?;
-    let bench = Bench {
+    let setup = Setup {
         viewers: lane.viewers.clone(),
         directory: lane.control_plane.work_dir().to_owned(),
         relay: event.pod("relay-0").await?,
         sfu: (!plan.children.is_empty()).then_some(event.pod("sfu-0").await?),
         client: lane.control_plane.client(),
     };
-    let figures = bench.run(plan).await?.to_string();
+    let figures = setup.run(plan).await?;
     println!("{figures}");
-    ensure!(figures.contains("packetsPerSecondPerCPU"), "no step was valid");
+    ensure!(figures.kappa().is_some(), "no step was valid");
     drop(encoder);
-    event.delete().await
+    event.delete().await?;
+    Ok(figures)
 }

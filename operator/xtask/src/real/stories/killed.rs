@@ -63,6 +63,7 @@ async fn mid(lane: &Lane, event: &Event, viewers: &mut Viewers, slot: &str, deat
         .map(|viewer| viewer.index)
         .collect();
     ensure!(!watching.is_empty(), "nobody watches below {slot}");
+    let mut fed = Fed::look_first(children.keys()).await?;
     let at = now().as_millisecond();
     match death {
         Death::Killed => lane.node.signal(&pod, SERVER, Signal::KILL)?,
@@ -72,7 +73,7 @@ async fn mid(lane: &Lane, event: &Event, viewers: &mut Viewers, slot: &str, deat
         }
         Death::Hangs => lane.node.signal(&pod, SERVER, Signal::STOP)?,
     }
-    let (mut stood_in, mut fed) = (None, Fed::new(children.keys(), at));
+    let mut stood_in = None;
     let report = eventually("the picture below it", BACK, async || {
         if stood_in.is_none() {
             let to = event.selects(slot).await?;
@@ -93,13 +94,13 @@ async fn mid(lane: &Lane, event: &Event, viewers: &mut Viewers, slot: &str, deat
         .filter_map(|i| gap(report.viewers.get(*i)?, at))
         .map(|(begin, end)| seconds(begin, end))
         .collect();
-    let others = others_untouched(&report, &watching, at);
-    let stood_in = stood_in.map_or_else(
+    let others = others_touched(&report, &watching, at);
+    let told = stood_in.as_ref().map_or_else(
         || "nobody stood in".to_owned(),
-        |(by, when)| format!("{by} stood in after {:.1} s", seconds(at, when)),
+        |(by, when)| format!("{by} stood in after {:.1} s", seconds(at, *when)),
     );
     println!(
-        "{slot} {death:?}: {stood_in}; its {} relays are fed again after {} s; {} viewers without a picture for {gaps} s; \
+        "{slot} {death:?}: {told}; its {} relays are fed again after {} s; {} viewers without a picture for {gaps} s; \
          {others} others saw a gap",
         children.len(),
         fed.after(at),
@@ -108,7 +109,7 @@ async fn mid(lane: &Lane, event: &Event, viewers: &mut Viewers, slot: &str, deat
     match death {
         // It is back before anybody could act.
         Death::Killed => {}
-        Death::Gone | Death::Hangs => ensure!(stood_in.contains("stood in after"), "{stood_in}"),
+        Death::Gone | Death::Hangs => ensure!(stood_in.is_some(), "{told}"),
     }
     ensure!(others == 0, "{others} viewers of other mids saw a gap");
     whole(event, slot).await?;
@@ -121,38 +122,51 @@ async fn mid(lane: &Lane, event: &Event, viewers: &mut Viewers, slot: &str, deat
 #[derive(Debug)]
 struct Fed(BTreeMap<String, Feed>);
 
-/// What a relay has received, when that last grew, and when it grew again after a pause.
-#[derive(Debug, Clone, Copy)]
+/// What a relay has received, whether it received nothing for a time, and when it did again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Feed {
     bytes: u64,
     grew_ms: i64,
     back_ms: Option<i64>,
 }
 
+impl Feed {
+    /// The counter at a moment. Who has no source shows 0, and begins anew with the next one.
+    fn shows(&mut self, bytes: u64, at_ms: i64) {
+        if bytes > self.bytes {
+            if at_ms - self.grew_ms >= GAP_MS && self.back_ms.is_none() {
+                self.back_ms = Some(at_ms);
+            }
+            self.grew_ms = at_ms;
+        }
+        self.bytes = bytes;
+    }
+}
+
 impl Fed {
-    fn new<'a>(relays: impl Iterator<Item = &'a String>, now_ms: i64) -> Self {
-        let feed = Feed {
-            bytes: 0,
-            grew_ms: now_ms,
-            back_ms: None,
-        };
-        Self(relays.map(|relay| (relay.clone(), feed)).collect())
+    /// Before anything happens to them.
+    async fn look_first<'a>(relays: impl Iterator<Item = &'a String>) -> Result<Self> {
+        let mut feeds = BTreeMap::new();
+        for relay in relays {
+            let feed = Feed {
+                bytes: served::received(relay).await?,
+                grew_ms: now().as_millisecond(),
+                back_ms: None,
+            };
+            feeds.insert(relay.clone(), feed);
+        }
+        Ok(Self(feeds))
     }
 
     async fn look(&mut self) {
-        for (address, feed) in &mut self.0 {
-            // Who has no source shows 0, and begins anew with the next one.
-            let Ok(bytes) = served::received(address).await else {
-                continue;
-            };
-            if bytes > feed.bytes {
-                let now = now().as_millisecond();
-                if now - feed.grew_ms >= GAP_MS && feed.back_ms.is_none() {
-                    feed.back_ms = Some(now);
-                }
-                feed.grew_ms = now;
+        let addresses: Vec<String> = self.0.keys().cloned().collect();
+        let answers = addresses.iter().map(|address| async move {
+            (address, served::received(address).await, now().as_millisecond())
+        });
+        for (address, answer, at_ms) in futures::future::join_all(answers).await {
+            if let (Ok(bytes), Some(feed)) = (answer, self.0.get_mut(address)) {
+                feed.shows(bytes, at_ms);
             }
-            feed.bytes = bytes;
         }
     }
 
@@ -206,7 +220,7 @@ async fn relay(lane: &Lane, event: &Event, viewers: &mut Viewers) -> Result<()> 
          started again",
         touched.len() - again
     );
-    let others = others_untouched(&report, &touched, at);
+    let others = others_touched(&report, &touched, at);
     ensure!(others == 0, "{others} viewers of other relays saw a gap");
     whole(event, slot).await
 }
@@ -238,8 +252,50 @@ fn gap(viewer: &Viewer, since_ms: i64) -> Option<(i64, i64)> {
     gaps.into_iter().find(|(begin, end)| *end > since_ms && end - begin >= GAP_MS)
 }
 
-/// How many of the others saw a gap since then.
-fn others_untouched(report: &Report, touched: &[usize], since_ms: i64) -> usize {
+/// How many of the others saw a gap since then, or are in one.
+fn others_touched(report: &Report, touched: &[usize], since_ms: i64) -> usize {
     let others = report.viewers.iter().filter(|viewer| !touched.contains(&viewer.index));
-    others.filter(|viewer| gap(viewer, since_ms).is_some()).count()
+    others
+        .filter(|viewer| {
+            gap(viewer, since_ms).is_some() || i64::try_from(viewer.silent_ms).is_ok_and(|silent| silent >= GAP_MS)
+        })
+        .count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_relay_is_fed_again_only_after_a_pause() {
+        let mut feed = Feed {
+            bytes: 100,
+            grew_ms: 0,
+            back_ms: None,
+        };
+        for (bytes, at_ms) in [(150, 400), (150, 800), (200, 1_200), (0, 1_600), (0, 4_000)] {
+            feed.shows(bytes, at_ms);
+            assert_eq!(feed.back_ms, None, "{bytes} at {at_ms}");
+        }
+        feed.shows(10, 5_000);
+        feed.shows(20, 5_300);
+        assert_eq!(feed.back_ms, Some(5_000));
+    }
+
+    #[test]
+    fn a_gap_counts_while_it_lasts() {
+        let viewer = |gaps: Vec<webinar_viewers::Gap>, silent_ms| Viewer {
+            index: 3,
+            gaps,
+            silent_ms,
+            ..Viewer::default()
+        };
+        let ended = webinar_viewers::Gap {
+            begin_ms: 1_000,
+            end_ms: 4_000,
+            reconnects: 1,
+        };
+        assert_eq!(gap(&viewer(vec![ended], 0), 2_000), Some((1_000, 4_000)));
+        assert_eq!(gap(&viewer(vec![ended], 0), 5_000), None);
+    }
 }

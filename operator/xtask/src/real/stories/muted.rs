@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use webinar_plan::Reason;
 use webinar_testbed::wait::Stopwatch;
 
 use super::super::encoder::{Clips, Encoder};
@@ -31,7 +32,7 @@ pub(super) async fn tell(lane: &mut Lane) -> Result<()> {
         ensure!(condition.status == "True", "{}: {}", condition.reason, condition.message);
         let rate = lane.metric("webinar_media_inbound_bits_per_second", &event.name).await?;
         rates.push(rate / 1000.0);
-        dropped = event.told("InboundDropped").await?.len();
+        dropped = event.told(&Reason::InboundDropped.to_string()).await?.len();
         tokio::time::sleep(LOOK).await;
     }
     println!(
@@ -39,8 +40,14 @@ pub(super) async fn tell(lane: &mut Lane) -> Result<()> {
         rates.count(),
         clock.elapsed().as_secs_f64()
     );
-    for alarm in ["PublisherStalled", "NoStandby", "FailedOver", "UpstreamBroken", "EgressStalled"] {
-        let told = event.told(alarm).await?;
+    for alarm in [
+        Reason::PublisherStalled,
+        Reason::NoStandby,
+        Reason::FailedOver,
+        Reason::UpstreamBroken,
+        Reason::EgressStalled,
+    ] {
+        let told = event.told(&alarm.to_string()).await?;
         ensure!(told.is_empty(), "{alarm}: {told:?}");
     }
     let report = viewers.leave().await?;
