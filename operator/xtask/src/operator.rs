@@ -38,7 +38,10 @@ impl OperatorCommand {
         for crd in crds() {
             all += &format!("---\n{}\n", crd_yaml(&crd)?);
         }
-        all += &format!("---\n{yaml}\n---\n{}", rbac::manifests(OPERATOR_NAMESPACE).yaml()?);
+        all += &format!(
+            "---\n{yaml}\n---\n{}",
+            rbac::manifests(OPERATOR_NAMESPACE).yaml()?
+        );
         control_plane.apply_yaml(&all).await?;
 
         let kubeconfig = control_plane

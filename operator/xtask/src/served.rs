@@ -49,7 +49,8 @@ fn bytes(text: &str, direction: &str) -> Option<u64> {
 fn readers(text: &str) -> u64 {
     let of = "paths_readers{name=\"stage\",readerType=\"rtspSession\"";
     let line = text.lines().find(|line| line.starts_with(of));
-    line.and_then(|line| line.rsplit(' ').next()?.parse().ok()).unwrap_or_default()
+    line.and_then(|line| line.rsplit(' ').next()?.parse().ok())
+        .unwrap_or_default()
 }
 
 #[cfg(test)]

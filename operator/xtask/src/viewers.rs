@@ -107,7 +107,11 @@ impl Viewers {
     /// When they don't within a quarter of a minute.
     pub(crate) async fn leave(mut self) -> Result<Report> {
         let exit = self.process.terminate(ENOUGH_TO_LEAVE).await?;
-        ensure!(exit.success(), "the viewers ended with {exit}: {}", self.process.log_tail(5));
+        ensure!(
+            exit.success(),
+            "the viewers ended with {exit}: {}",
+            self.process.log_tail(5)
+        );
         Report::read(&self.report)
     }
 }
@@ -144,7 +148,11 @@ mod tests {
     #[test]
     fn who_sees_is_connected_and_gets_pictures_now() {
         assert!(sees(&viewer("", true, 5, 100)));
-        for blind in [viewer("", false, 5, 100), viewer("", true, 0, 0), viewer("", true, 5, 2_500)] {
+        for blind in [
+            viewer("", false, 5, 100),
+            viewer("", true, 0, 0),
+            viewer("", true, 5, 2_500),
+        ] {
             assert!(!sees(&blind), "{blind:?}");
         }
     }

@@ -251,7 +251,9 @@ paths_inbound_bytes_other 5
     fn only_the_stage_counts_in_what_a_real_server_answers() {
         let preset = include_str!("../../../../charts/webinar-operator/files/mediamtx.yaml");
         let documents: Vec<serde_json::Value> = serde_saphyr::from_multiple(preset).expect("YAML");
-        let class = documents.iter().find(|document| document["kind"] == "WebinarClass");
+        let class = documents
+            .iter()
+            .find(|document| document["kind"] == "WebinarClass");
         let metrics = class.expect("a class")["spec"]["attendance"]["podMetrics"].clone();
         let mapping = Mapping::of(&serde_json::from_value(metrics).expect("a mapping"));
         let probe = r#"# Paths

@@ -44,11 +44,17 @@ pub(super) fn prepare(directory: &Path) -> Result<()> {
     // API server and kubelet look for a default route.
     let address = format!("{NODE_IP}/24");
     run("ip", ["link", "set", "lo", "up"])?;
-    run("ip", ["link", "add", "node0", "type", "veth", "peer", "name", "node1"])?;
+    run(
+        "ip",
+        ["link", "add", "node0", "type", "veth", "peer", "name", "node1"],
+    )?;
     run("ip", ["address", "add", &address, "dev", "node0"])?;
     run("ip", ["link", "set", "node0", "up"])?;
     run("ip", ["link", "set", "node1", "up"])?;
-    run("ip", ["route", "add", "default", "via", "172.30.0.2", "dev", "node0"])
+    run(
+        "ip",
+        ["route", "add", "default", "via", "172.30.0.2", "dev", "node0"],
+    )
 }
 
 fn run<'a>(program: &str, args: impl IntoIterator<Item = &'a str>) -> Result<()> {

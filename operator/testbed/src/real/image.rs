@@ -67,7 +67,10 @@ fn append<W: std::io::Write>(tar: &mut tar::Builder<W>, path: &str, content: &[u
 }
 
 fn hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// As images name it.
@@ -89,10 +92,18 @@ mod tests {
     #[test]
     fn the_archive_describes_what_is_in_it() {
         let directory = tempfile::tempdir().expect("a directory");
-        let (program, archive) = (directory.path().join("server"), directory.path().join("server.tar"));
+        let (program, archive) = (
+            directory.path().join("server"),
+            directory.path().join("server.tar"),
+        );
         std::fs::write(&program, b"a program").expect("written");
-        write_image(&archive, "docker.io/example/server:1", &program, &[("server.yml", b"a: 1")])
-            .expect("an archive");
+        write_image(
+            &archive,
+            "docker.io/example/server:1",
+            &program,
+            &[("server.yml", b"a: 1")],
+        )
+        .expect("an archive");
 
         let mut files = BTreeMap::new();
         for entry in tar::Archive::new(File::open(&archive).expect("an archive"))
@@ -129,6 +140,9 @@ mod tests {
                 (path, entry.header().mode().expect("a mode"))
             })
             .collect();
-        assert_eq!(packed, [("server".to_owned(), 0o755), ("server.yml".to_owned(), 0o644)]);
+        assert_eq!(
+            packed,
+            [("server".to_owned(), 0o755), ("server.yml".to_owned(), 0o644)]
+        );
     }
 }

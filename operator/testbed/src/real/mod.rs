@@ -106,7 +106,12 @@ impl RealNode {
         write_image(&pause, programs::PAUSE_IMAGE, tools.path(Tool::Pause)?, &[])?;
         for image in std::iter::once(&pause).chain(images) {
             let image = image.display().to_string();
-            ctr(&socket, &["-n", "k8s.io", "images", "import", &image], IMPORT_DEADLINE).await?;
+            ctr(
+                &socket,
+                &["-n", "k8s.io", "images", "import", &image],
+                IMPORT_DEADLINE,
+            )
+            .await?;
         }
         control_plane.apply_yaml(&programs::dns_service()).await?;
         let mut node = Self {
@@ -149,7 +154,12 @@ impl RealNode {
     }
 
     fn check_running(&mut self) -> Result<()> {
-        let all = [&mut self.kubelet, &mut self.kube_proxy, &mut self.coredns, &mut self.containerd];
+        let all = [
+            &mut self.kubelet,
+            &mut self.kube_proxy,
+            &mut self.coredns,
+            &mut self.containerd,
+        ];
         all.into_iter().try_for_each(Process::check_running)
     }
 

@@ -76,7 +76,9 @@ conf_dir = "{cni}"
             cni = self.path("cni"),
         );
         let config = self.write("containerd.toml", &config)?;
-        Ok(self.program("containerd", "containerd").args(["--config", &config]))
+        Ok(self
+            .program("containerd", "containerd")
+            .args(["--config", &config]))
     }
 
     pub(super) fn kubelet(&self, tools: &Tools, cgroup: &Cgroup, node: &str, zone: &str) -> Result<Program> {

@@ -52,7 +52,8 @@ impl Missing {
     }
 
     fn package(&mut self, what: &str, package: &'static str) {
-        self.sentences.push(format!("{what} is missing (package {package})"));
+        self.sentences
+            .push(format!("{what} is missing (package {package})"));
         self.packages.insert(package);
     }
 }
@@ -83,7 +84,9 @@ pub fn missing() -> Missing {
 }
 
 fn find(program: &str) -> Option<PathBuf> {
-    let directories = std::env::split_paths(&path()).map(|directory| directory.join(program)).collect::<Vec<_>>();
+    let directories = std::env::split_paths(&path())
+        .map(|directory| directory.join(program))
+        .collect::<Vec<_>>();
     directories.into_iter().find(|file| file.is_file())
 }
 

@@ -14,9 +14,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
+use super::requirements;
 use crate::process::is_alive;
 use crate::wait::eventually;
-use super::requirements;
 use crate::work_dir::{DIRECTORY, KEEP, target};
 
 const GUARD: &str = include_str!("sandbox.sh");
@@ -132,7 +132,10 @@ impl Drop for Sandbox {
 
 fn children(pid: u32) -> Result<Vec<u32>> {
     let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"))?;
-    Ok(text.split_whitespace().filter_map(|pid| pid.parse().ok()).collect())
+    Ok(text
+        .split_whitespace()
+        .filter_map(|pid| pid.parse().ok())
+        .collect())
 }
 
 fn name(pid: u32) -> Result<String> {
@@ -186,7 +189,11 @@ mod tests {
         let maker = |path: &str, prefix| maker(Path::new(path), prefix);
         assert_eq!(maker("/target/real/42", ""), Some(42));
         assert_eq!(maker("/sys/fs/cgroup/pids/webinar-real-42", PREFIX), Some(42));
-        for other in ["/sys/fs/cgroup/pids/webinar-real-", "/sys/fs/cgroup/pids/kubepods", "/"] {
+        for other in [
+            "/sys/fs/cgroup/pids/webinar-real-",
+            "/sys/fs/cgroup/pids/kubepods",
+            "/",
+        ] {
             assert_eq!(maker(other, PREFIX), None, "{other}");
         }
     }

@@ -36,7 +36,11 @@ pub(crate) async fn configuration() -> Result<Vec<u8>> {
 pub(super) async fn source(pinned: &Path, place: &Path) -> Result<PathBuf> {
     let Downloaded { dir, version } = download(pinned).await?;
     let wanted = format!("v{}", Tool::MediaMtx.version());
-    ensure!(version == wanted, "{} pins {version}, not {wanted}", pinned.join("go.mod").display());
+    ensure!(
+        version == wanted,
+        "{} pins {version}, not {wanted}",
+        pinned.join("go.mod").display()
+    );
     if place.exists() {
         fs::remove_dir_all(place).with_context(|| format!("removing {}", place.display()))?;
     }

@@ -69,7 +69,10 @@ impl Set {
                 fs::remove_dir_all(&directory)?;
             }
             fs::create_dir_all(&directory)?;
-            fs::copy(root().join("charts/webinar-operator/files/mediamtx.yaml"), directory.join("class.yaml"))?;
+            fs::copy(
+                root().join("charts/webinar-operator/files/mediamtx.yaml"),
+                directory.join("class.yaml"),
+            )?;
             for index in 0..self.count {
                 fs::write(directory.join(format!("{index:04}.yaml")), self.manifest(index)?)?;
             }

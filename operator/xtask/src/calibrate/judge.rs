@@ -10,6 +10,8 @@ const HEADERS: f64 = 28.0;
 const CLIENT_BUSY: f64 = 0.8;
 /// A client that looks so late, in milliseconds, loses time to somebody.
 const CLIENT_LATE_MS: u64 = 100;
+/// Share of a machine's time from which those on it wait for each other.
+const MACHINE_BUSY: f64 = 0.9;
 /// A server that delivers less of what came in, to each viewer, has reached its limit.
 const DELIVERED: f64 = 0.98;
 
@@ -32,6 +34,8 @@ pub(crate) struct Step {
     pub(super) client_cpu: Option<f64>,
     /// How late the viewers' program was at worst, in milliseconds.
     pub(super) client_late_ms: u64,
+    /// Share of its time that the viewers' machine was busy, whoever with.
+    pub(super) machine: f64,
 }
 
 /// What a step is worth.
@@ -55,7 +59,10 @@ impl Step {
 
     /// Kilobits to one viewer each second, with all headers.
     fn kbps(&self) -> f64 {
-        (self.bytes as f64 + self.packets as f64 * HEADERS) * 8.0 / 1000.0 / self.seconds / self.viewers as f64
+        (self.bytes as f64 + self.packets as f64 * HEADERS) * 8.0
+            / 1000.0
+            / self.seconds
+            / self.viewers as f64
     }
 
     /// Packets for each second of CPU that the viewers cost.
@@ -71,7 +78,7 @@ impl Step {
     /// `idle` is the server's CPU without viewers.
     pub(super) fn verdict(&self, idle: f64) -> Verdict {
         let busy = self.client_cpu.is_none_or(|cpu| cpu >= CLIENT_BUSY);
-        if busy || self.client_late_ms >= CLIENT_LATE_MS {
+        if busy || self.machine >= MACHINE_BUSY || self.client_late_ms >= CLIENT_LATE_MS {
             return Verdict::Void;
         }
         let everybody = self.connected == self.viewers as u64;
@@ -122,18 +129,28 @@ pub(crate) struct Capacity {
 
 impl Figures {
     fn of(&self, verdict: Verdict) -> impl Iterator<Item = &Step> {
-        self.steps.iter().filter(move |step| step.verdict(self.idle) == verdict)
+        self.steps
+            .iter()
+            .filter(move |step| step.verdict(self.idle) == verdict)
     }
 
     /// The last two steps were too much for the server: more of them would tell nothing new.
     pub(super) fn is_exhausted(&self) -> bool {
-        let mut latest = self.steps.iter().rev().take(2).map(|step| step.verdict(self.idle));
+        let mut latest = self
+            .steps
+            .iter()
+            .rev()
+            .take(2)
+            .map(|step| step.verdict(self.idle));
         self.steps.len() >= 2 && latest.all(|verdict| verdict == Verdict::Saturated)
     }
 
     /// Packets for each second of CPU over the valid steps.
     pub(crate) fn kappa(&self) -> Option<Spread> {
-        let all: Spread = self.of(Verdict::Valid).map(|step| step.kappa(self.idle)).collect();
+        let all: Spread = self
+            .of(Verdict::Valid)
+            .map(|step| step.kappa(self.idle))
+            .collect();
         (all.count() > 0).then_some(all)
     }
 
@@ -141,7 +158,10 @@ impl Figures {
     pub(crate) fn capacity(&self) -> Option<Capacity> {
         let short = self.of(Verdict::Saturated).map(|step| step.viewers).min()?;
         let whole = self.of(Verdict::Valid).chain(self.of(Verdict::TooSmall));
-        let most = whole.map(|step| step.viewers).filter(|viewers| *viewers < short).max()?;
+        let most = whole
+            .map(|step| step.viewers)
+            .filter(|viewers| *viewers < short)
+            .max()?;
         let rate: Spread = self.of(Verdict::Valid).map(Step::rate).collect();
         Some(Capacity {
             predicted: self.kappa()?.median() * (self.limit? - self.idle) / rate.median(),
@@ -152,7 +172,11 @@ impl Figures {
 
     /// What one child costs: CPU seconds each second, and kbit/s.
     fn child(&self) -> Option<(Spread, Spread)> {
-        let cpu: Spread = self.children.iter().map(|c| (c.cpu - self.sfu_idle) / c.count as f64).collect();
+        let cpu: Spread = self
+            .children
+            .iter()
+            .map(|c| (c.cpu - self.sfu_idle) / c.count as f64)
+            .collect();
         let kbps: Spread = self.children.iter().map(|c| c.kbps / c.count as f64).collect();
         (cpu.count() > 0).then_some((cpu, kbps))
     }
@@ -160,7 +184,10 @@ impl Figures {
     /// Class values, with the careful end of each spread.
     fn values(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(kappa) = self.kappa() else {
-            return writeln!(f, "\nNo step is valid: use other numbers of viewers, or another machine for them.");
+            return writeln!(
+                f,
+                "\nNo step is valid: use other numbers of viewers, or another machine for them."
+            );
         };
         let most = |of: fn(&Step) -> f64| self.of(Verdict::Valid).map(of).fold(0.0, f64::max);
         writeln!(
@@ -189,20 +216,21 @@ impl Figures {
 }
 
 /// The heading over steps.
-pub(super) const HEADING: &str =
-    "viewers  packets/s  relay CPU  packets per CPU second  kbit/s each  delivered  lost  client CPU, late";
+pub(super) const HEADING: &str = "viewers  packets/s  relay CPU  packets per CPU second  kbit/s each  delivered  lost  client CPU, machine, late";
 
 /// A step as a row.
 pub(super) fn row(step: &Step, idle: f64) -> String {
     let verdict = match step.verdict(idle) {
         Verdict::Valid => "",
-        Verdict::Void => "  void: the client side was the bottleneck",
+        Verdict::Void => "  void: the client side may have been the bottleneck",
         Verdict::Saturated => "  the relay's limit",
         Verdict::TooSmall => "  too few to tell",
     };
-    let client = step.client_cpu.map_or_else(|| "?".to_owned(), |cpu| format!("{:.0} %", cpu * 100.0));
+    let client = step
+        .client_cpu
+        .map_or_else(|| "?".to_owned(), |cpu| format!("{:.0} %", cpu * 100.0));
     format!(
-        "{:>7}  {:>9.0}  {:>9.3}  {:>22.0}  {:>11.0}  {:>7.1} %  {:>4}  {client:>5}, {} ms{verdict}",
+        "{:>7}  {:>9.0}  {:>9.3}  {:>22.0}  {:>11.0}  {:>7.1} %  {:>5}  {client:>5}, {:.0} %, {} ms{verdict}",
         step.viewers,
         step.packets as f64 / step.seconds,
         step.cpu,
@@ -210,6 +238,7 @@ pub(super) fn row(step: &Step, idle: f64) -> String {
         step.kbps(),
         step.delivered() * 100.0,
         step.lost,
+        step.machine * 100.0,
         step.client_late_ms,
     )
 }
@@ -224,7 +253,11 @@ impl fmt::Display for Figures {
             )?;
         }
         if !self.children.is_empty() {
-            writeln!(f, "children  SFU CPU  kbit/s more\n       –  {:>7.3}", self.sfu_idle)?;
+            writeln!(
+                f,
+                "children  SFU CPU  kbit/s more\n       –  {:>7.3}",
+                self.sfu_idle
+            )?;
         }
         for step in &self.children {
             writeln!(f, "{:>8}  {:>7.3}  {:>11.0}", step.count, step.cpu, step.kbps)?;
@@ -255,15 +288,25 @@ mod tests {
             cpu,
             client_cpu: Some(0.3),
             client_late_ms: 5,
+            machine: 0.5,
         }
     }
 
     #[test]
-    fn busy_late_and_unknown_clients_make_a_step_void() {
+    fn busy_late_and_unknown_clients_and_busy_machines_make_a_step_void() {
         for client in [
-            Step { client_cpu: Some(0.9), ..step(100, 0.5, 0.5) },
-            Step { client_cpu: None, ..step(100, 1.0, 0.5) },
-            Step { client_late_ms: 150, ..step(100, 0.5, 0.5) },
+            Step {
+                client_cpu: Some(0.9),
+                ..step(100, 0.5, 0.5)
+            },
+            Step {
+                client_cpu: None,
+                ..step(100, 1.0, 0.5)
+            },
+            Step {
+                client_late_ms: 150,
+                ..step(100, 0.5, 0.5)
+            },
         ] {
             assert_eq!(client.verdict(0.01), Verdict::Void, "{client:?}");
         }
@@ -274,9 +317,20 @@ mod tests {
     fn what_does_not_arrive_is_the_server_s_limit() {
         for short in [
             step(100, 0.9, 0.5),
-            Step { lost: 5_000, ..step(100, 1.0, 0.5) },
-            Step { connected: 90, ..step(100, 1.0, 0.5) },
-            Step { packets: 0, bytes: 0, connected: 0, ..step(100, 1.0, 0.5) },
+            Step {
+                lost: 5_000,
+                ..step(100, 1.0, 0.5)
+            },
+            Step {
+                connected: 90,
+                ..step(100, 1.0, 0.5)
+            },
+            Step {
+                packets: 0,
+                bytes: 0,
+                connected: 0,
+                ..step(100, 1.0, 0.5)
+            },
         ] {
             assert_eq!(short.verdict(0.01), Verdict::Saturated, "{short:?}");
         }
@@ -284,7 +338,10 @@ mod tests {
 
     #[test]
     fn a_picture_that_varies_is_judged_by_what_came_in() {
-        let quiet = Step { received: 1_000_000, ..step(100, 0.5, 0.5) };
+        let quiet = Step {
+            received: 1_000_000,
+            ..step(100, 0.5, 0.5)
+        };
         assert_eq!(quiet.verdict(0.01), Verdict::Valid);
     }
 
@@ -296,7 +353,10 @@ mod tests {
                 step(10, 1.0, 0.11),
                 step(20, 1.0, 0.26),
                 step(40, 0.8, 0.25),
-                Step { client_cpu: Some(0.9), ..step(80, 1.0, 0.1) },
+                Step {
+                    client_cpu: Some(0.9),
+                    ..step(80, 1.0, 0.1)
+                },
             ],
             idle: 0.01,
             limit: Some(0.31),
@@ -304,7 +364,10 @@ mod tests {
         };
         let kappa = figures.kappa().expect("valid steps");
         assert_eq!(kappa.count(), 2);
-        assert!((kappa.least() - 16_000.0).abs() < 1.0 && (kappa.most() - 20_000.0).abs() < 1.0, "{kappa}");
+        assert!(
+            (kappa.least() - 16_000.0).abs() < 1.0 && (kappa.most() - 20_000.0).abs() < 1.0,
+            "{kappa}"
+        );
         let capacity = figures.capacity().expect("reached");
         // 20,000 packets a CPU second · 0.3 CPUs / 200 packets.
         assert!((capacity.predicted - 30.0).abs() < 0.01, "{capacity:?}");
@@ -312,8 +375,11 @@ mod tests {
         let text = figures.to_string();
         assert!(text.contains("packetsPerSecondPerCPU: 16000"), "{text}");
         let rows: Vec<String> = figures.steps.iter().map(|step| row(step, figures.idle)).collect();
-        assert!(rows[0].ends_with("too few to tell") && rows[3].ends_with("the relay's limit"), "{rows:?}");
-        assert!(rows[4].ends_with("the client side was the bottleneck"), "{rows:?}");
+        assert!(
+            rows[0].ends_with("too few to tell") && rows[3].ends_with("the relay's limit"),
+            "{rows:?}"
+        );
+        assert!(rows[4].ends_with("may have been the bottleneck"), "{rows:?}");
     }
 
     #[test]
@@ -333,23 +399,40 @@ mod tests {
             steps: vec![step(10, 1.0, 0.1)],
             sfu_idle: 0.01,
             children: vec![
-                Children { count: 2, cpu: 0.03, kbps: 2_000.0 },
-                Children { count: 4, cpu: 0.05, kbps: 4_400.0 },
+                Children {
+                    count: 2,
+                    cpu: 0.03,
+                    kbps: 2_000.0,
+                },
+                Children {
+                    count: 4,
+                    cpu: 0.05,
+                    kbps: 4_400.0,
+                },
             ],
             ..Figures::default()
         };
         let text = figures.to_string();
-        assert!(text.contains("packetsPerSecond: 200\n      bitrateKbps: 1100"), "{text}");
+        assert!(
+            text.contains("packetsPerSecond: 200\n      bitrateKbps: 1100"),
+            "{text}"
+        );
     }
 
     #[test]
     fn without_a_valid_step_no_value_is_told() {
         let figures = Figures {
-            steps: vec![Step { client_cpu: Some(1.0), ..step(10, 1.0, 0.1) }],
+            steps: vec![Step {
+                client_cpu: Some(1.0),
+                ..step(10, 1.0, 0.1)
+            }],
             ..Figures::default()
         };
         let text = figures.to_string();
-        assert!(text.contains("No step is valid") && !text.contains("packetsPerSecondPerCPU"), "{text}");
+        assert!(
+            text.contains("No step is valid") && !text.contains("packetsPerSecondPerCPU"),
+            "{text}"
+        );
         assert!(figures.kappa().is_none() && figures.capacity().is_none());
     }
 }

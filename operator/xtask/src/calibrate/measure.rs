@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use kube::Client;
+use sysinfo::System;
 use webinar_testbed::process::Process;
 use webinar_testbed::wait::{Stopwatch, eventually};
 use webinar_viewers::Report;
@@ -86,23 +87,39 @@ impl Setup {
 
     async fn watched_by(&self, count: usize, lasting: Duration) -> Result<Step> {
         let at = address(&self.relay)?;
-        let mut viewers = Viewers::come(&self.viewers, &self.directory, std::slice::from_ref(&at), count, RATE)?;
+        let mut viewers = Viewers::come(
+            &self.viewers,
+            &self.directory,
+            std::slice::from_ref(&at),
+            count,
+            RATE,
+        )?;
         let arrived = ARRIVED + Duration::from_secs_f64(count as f64 / f64::from(RATE));
         // At its limit a server doesn't bring everybody in. What it delivers then is measured all the same.
         _ = viewers.all_see(arrived).await;
         tokio::time::sleep(SETTLED).await;
         let first = usage::next(&self.client, &self.relay).await?;
         let (from, received) = (viewers.report()?, served::received(&at).await?);
-        let (clock, mut late) = (Stopwatch::start(), 0);
+        let (clock, mut late, mut machine) = (Stopwatch::start(), 0, System::new());
+        machine.refresh_cpu_usage();
         while clock.elapsed() < lasting {
             tokio::time::sleep(LOOK).await;
             late = late.max(viewers.report()?.process.late_ms);
         }
         let last = usage::next(&self.client, &self.relay).await?;
         let (to, in_all) = (viewers.report()?, served::received(&at).await?);
+        machine.refresh_cpu_usage();
         viewers.leave().await?;
-        let received = in_all.checked_sub(received).context("the relay's source began anew")?;
-        Ok(step(count, &from, &to, received, last.rate_since(first)?, late.max(to.process.late_ms)))
+        let received = in_all
+            .checked_sub(received)
+            .context("the relay's source began anew")?;
+        Ok(Step {
+            received,
+            cpu: last.rate_since(first)?,
+            client_late_ms: late.max(to.process.late_ms),
+            machine: f64::from(machine.global_cpu_usage()) / 100.0,
+            ..step(count, &from, &to)
+        })
     }
 
     /// What a pod uses, in seconds of CPU for each second.
@@ -135,20 +152,26 @@ async fn connected(sfu: &Pod, count: usize, children: &mut [Process]) -> Result<
     .await
 }
 
-fn step(viewers: usize, from: &Report, to: &Report, received: u64, cpu: f64, client_late_ms: u64) -> Step {
+/// What the viewers' reports tell.
+fn step(viewers: usize, from: &Report, to: &Report) -> Step {
     let over = seconds(from.time_ms, to.time_ms);
-    let used = to.process.cpu_seconds.zip(from.process.cpu_seconds).map(|(to, from)| to - from);
+    let used = to
+        .process
+        .cpu_seconds
+        .zip(from.process.cpu_seconds)
+        .map(|(to, from)| to - from);
     Step {
         viewers,
         connected: to.total.connected,
         seconds: over,
         packets: to.total.packets.saturating_sub(from.total.packets),
         bytes: to.total.bytes.saturating_sub(from.total.bytes),
-        received,
+        received: 0,
         lost: to.total.lost.saturating_sub(from.total.lost),
-        cpu,
+        cpu: 0.0,
         client_cpu: used.map(|used| used / over / to.process.threads as f64),
-        client_late_ms,
+        client_late_ms: 0,
+        machine: 0.0,
     }
 }
 
@@ -169,7 +192,9 @@ fn limit(pod: &Pod) -> Result<Option<f64>> {
         Some(millis) => millis.parse::<f64>().map(|millis| millis / 1000.0),
         None => text.parse(),
     };
-    Ok(Some(cpus.with_context(|| format!("reading the CPU limit {text:?}"))?))
+    Ok(Some(
+        cpus.with_context(|| format!("reading the CPU limit {text:?}"))?,
+    ))
 }
 
 #[cfg(test)]

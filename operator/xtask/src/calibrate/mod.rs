@@ -68,10 +68,12 @@ impl std::str::FromStr for Name {
 
     fn from_str(text: &str) -> Result<Self, String> {
         match text.split_once('/') {
-            Some((namespace, pod)) if !namespace.is_empty() && !pod.is_empty() && !pod.contains('/') => Ok(Self {
-                namespace: namespace.to_owned(),
-                pod: pod.to_owned(),
-            }),
+            Some((namespace, pod)) if !namespace.is_empty() && !pod.is_empty() && !pod.contains('/') => {
+                Ok(Self {
+                    namespace: namespace.to_owned(),
+                    pod: pod.to_owned(),
+                })
+            }
             _ => Err("not like NAMESPACE/POD".to_owned()),
         }
     }
@@ -85,7 +87,9 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let runtime = tokio::runtime::Runtime::new().context("starting a runtime")?;
     runtime.block_on(async {
         let client = webinar_testbed::client(&args.kubeconfig).await?;
-        let directory: PathBuf = repository::root().join("target/calibrate").join(std::process::id().to_string());
+        let directory: PathBuf = repository::root()
+            .join("target/calibrate")
+            .join(std::process::id().to_string());
         std::fs::create_dir_all(&directory).with_context(|| format!("creating {}", directory.display()))?;
         let setup = Setup {
             viewers: build::viewers().await?,
@@ -128,7 +132,10 @@ mod tests {
     #[test]
     fn pods_are_named_with_their_namespace() {
         let name: Name = "events/talk-relay-0-abcde".parse().expect("a pod");
-        assert_eq!((name.namespace.as_str(), name.pod.as_str()), ("events", "talk-relay-0-abcde"));
+        assert_eq!(
+            (name.namespace.as_str(), name.pod.as_str()),
+            ("events", "talk-relay-0-abcde")
+        );
         for other in ["talk-relay-0", "/talk", "events/", "a/b/c"] {
             assert!(other.parse::<Name>().is_err(), "{other}");
         }

@@ -28,7 +28,10 @@ impl Usage {
     /// # Errors
     /// When the counter began anew in between.
     pub(super) fn rate_since(self, earlier: Self) -> Result<f64> {
-        ensure!(self.cpu >= earlier.cpu, "the container was started again while it was measured");
+        ensure!(
+            self.cpu >= earlier.cpu,
+            "the container was started again while it was measured"
+        );
         Ok((self.cpu - earlier.cpu) / seconds(earlier.at_ms, self.at_ms).max(f64::EPSILON))
     }
 }
@@ -51,16 +54,18 @@ async fn now(client: &Client, pod: &Pod) -> Result<Usage> {
     let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_ref());
     let node = node.with_context(|| format!("{} is on no node", pod.name_any()))?;
     let path = format!("/api/v1/nodes/{node}/proxy/metrics/resource");
-    let text = client.request_text(http::Request::get(&path).body(Vec::new())?).await?;
+    let text = client
+        .request_text(http::Request::get(&path).body(Vec::new())?)
+        .await?;
     of(&text, &pod.namespace().unwrap_or_default(), &pod.name_any())
         .with_context(|| format!("the kubelet says nothing about {}", pod.name_any()))
 }
 
 fn of(text: &str, namespace: &str, pod: &str) -> Option<Usage> {
     let (namespace, pod) = (format!("namespace=\"{namespace}\""), format!("pod=\"{pod}\""));
-    let line = text.lines().find(|line| {
-        line.starts_with(METRIC) && line.contains(&namespace) && line.contains(&pod)
-    })?;
+    let line = text
+        .lines()
+        .find(|line| line.starts_with(METRIC) && line.contains(&namespace) && line.contains(&pod))?;
     let mut words = line.rsplit_once('}')?.1.split_whitespace();
     Some(Usage {
         cpu: words.next()?.parse().ok()?,
@@ -84,7 +89,14 @@ mod tests {
         };
         assert_eq!(of(text, "n", "p"), Some(usage));
         assert_eq!(of(text, "n", "q"), None);
-        assert_eq!(of("pod_cpu_usage_seconds_total{pod=\"p\",namespace=\"n\"} x", "n", "p"), None);
+        assert_eq!(
+            of(
+                "pod_cpu_usage_seconds_total{pod=\"p\",namespace=\"n\"} x",
+                "n",
+                "p"
+            ),
+            None
+        );
     }
 
     #[test]

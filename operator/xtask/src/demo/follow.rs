@@ -10,14 +10,14 @@ use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{self, Event, watcher};
 use webinar_api::{Phase, Webinar, WebinarStatus, labels};
 
-use crate::clock::{countdown, minutes, now, time_of_day};
 use super::counts::Counts;
 use super::fleet::Fleet;
 use super::manifests::{EVENT, NAMESPACE};
 use super::progress::{Progress, View};
 use super::scenario::Drama;
-use crate::screen::Screen;
 use super::stage::Stage;
+use crate::clock::{countdown, minutes, now, time_of_day};
+use crate::screen::Screen;
 
 const READY: &str = "Ready";
 const AT_RISK: &str = "CapacityAtRisk";

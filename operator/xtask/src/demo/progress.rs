@@ -4,8 +4,8 @@ use indicatif::ProgressBar;
 use jiff::{SignedDuration, Timestamp};
 use webinar_api::Role;
 
-use crate::clock::countdown;
 use super::counts::{Counts, grouped};
+use crate::clock::countdown;
 use crate::screen::{Screen, style};
 
 /// Between two plain lines.

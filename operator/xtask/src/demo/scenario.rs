@@ -8,8 +8,8 @@ use webinar_testbed::crowd::{Crowd, Results};
 use webinar_testbed::dataplane::{Encoder, Event, Publishing};
 
 use super::counts::grouped;
-use crate::screen::Screen;
 use super::stage::Stage;
+use crate::screen::Screen;
 
 /// The audience comes so many times faster than a real one: everybody is in 45 s after the start.
 pub(super) const SCALE: f64 = 20.0;

@@ -6,11 +6,11 @@ use webinar_testbed::Usage;
 use webinar_testbed::audit::Writes as Counted;
 use webinar_testbed::crowd::Results;
 
-use crate::clock::time_of_day;
 use super::counts::{Counts, grouped};
 use super::follow::{AtStart, Story};
 use super::plan::Plan;
 use super::scenario::Scenario;
+use crate::clock::time_of_day;
 
 /// The outcome of a demo. Its JSON is an interface.
 #[derive(Debug, Serialize)]

@@ -15,7 +15,12 @@ const CPU: &str = "80m";
 const MEMORY: &str = "128Mi";
 /// With [`CPU`] a relay carries 2,080 viewers on paper, so that a `10k` has nine relays.
 const PACKETS_PER_SECOND_PER_CPU: u32 = 8_000_000;
-/// What a relay of the class `limited` may use, so that a small crowd finds its limit.
+/// Names of the classes beside the preset's.
+pub(super) const QUICK: &str = "quick";
+pub(super) const SINGLE: &str = "single";
+pub(super) const LIMITED: &str = "limited";
+
+/// What a relay of the class [`LIMITED`] may use, so that a small crowd finds its limit.
 pub(super) const LIMIT: &str = "250m";
 /// So that nine relays need mids.
 const FAN_OUT: u32 = 6;
@@ -33,8 +38,7 @@ pub(super) fn manifests(namespace: &str) -> Result<String> {
              restricted}}}}\n"
         );
     }
-    let documents: Vec<Value> =
-        serde_saphyr::from_multiple(PRESET).context("reading the preset")?;
+    let documents: Vec<Value> = serde_saphyr::from_multiple(PRESET).context("reading the preset")?;
     let mut kinds = Vec::new();
     let mut more = String::new();
     for mut document in documents {
@@ -42,7 +46,12 @@ pub(super) fn manifests(namespace: &str) -> Result<String> {
         match kind.as_str() {
             "WebinarClass" => {
                 scale_class(&mut document);
-                more += &format!("---\n{}\n---\n{}\n", hurried(document.clone()), limited(document.clone()));
+                more += &format!(
+                    "---\n{}\n---\n{}\n",
+                    hurried(document.clone()),
+                    single(document.clone())
+                );
+                more += &format!("---\n{}\n", limited(document.clone()));
             }
             "PodTemplate" => {
                 scale_template(&mut document)?;
@@ -56,7 +65,10 @@ pub(super) fn manifests(namespace: &str) -> Result<String> {
         kinds.push(kind);
     }
     kinds.sort();
-    ensure!(kinds == ["PodTemplate", "PodTemplate", "WebinarClass"], "the preset holds {kinds:?}");
+    ensure!(
+        kinds == ["PodTemplate", "PodTemplate", "WebinarClass"],
+        "the preset holds {kinds:?}"
+    );
     Ok(yaml + &more)
 }
 
@@ -67,14 +79,27 @@ fn scale_class(class: &mut Value) {
 
 /// The same class with a shrink that one can watch: ten minutes become twenty seconds.
 fn hurried(mut class: Value) -> Value {
-    class["metadata"] = json!({"name": "quick"});
+    class["metadata"] = json!({"name": QUICK});
     class["spec"]["live"] = json!({"floorAfterStart": "0s", "shrinkAfter": "20s", "shrinkInterval": "10s"});
     class
 }
 
-/// The same class with relays that may not use more than [`LIMIT`].
-fn limited(mut class: Value) -> Value {
-    class["metadata"] = json!({"name": "limited"});
+/// The same class with one SFU and one relay, so that the machine has time for viewers.
+fn single(mut class: Value) -> Value {
+    class["metadata"] = json!({"name": SINGLE});
+    class["spec"]["topology"]["zones"] = json!(1);
+    let sizing = &mut class["spec"]["sizing"];
+    sizing["spares"] = json!({"min": 0, "percent": 0});
+    sizing["sfu"]["counts"] = json!({"10k": 1});
+    // Figures with which one relay carries everybody on paper.
+    sizing["viewer"] = json!({"packetsPerSecond": 10, "bitrateKbps": 100});
+    class
+}
+
+/// The same with a relay that may not use more than [`LIMIT`].
+fn limited(class: Value) -> Value {
+    let mut class = single(class);
+    class["metadata"] = json!({"name": LIMITED});
     class["spec"]["templates"]["relay"] = json!(LIMITED_RELAY);
     class
 }
@@ -107,8 +132,8 @@ mod tests {
         let ours: Vec<Value> =
             serde_saphyr::from_multiple(&manifests("events").expect("manifests")).expect("YAML");
         let preset: Vec<Value> = serde_saphyr::from_multiple(PRESET).expect("YAML");
-        // Two namespaces before, and what two more classes need behind.
-        assert_eq!(ours.len(), 2 + preset.len() + 3);
+        // Two namespaces before, and what three more classes need behind.
+        assert_eq!(ours.len(), 2 + preset.len() + 4);
         for (mut ours, mut preset) in ours.into_iter().skip(2).zip(preset) {
             for document in [&mut ours, &mut preset] {
                 if document["kind"] == "WebinarClass" {

@@ -51,7 +51,13 @@ impl Clips {
         encode(full, "sine=frequency=440", "1400k", &clips.full).await?;
         let still = directory.join("still.mkv");
         // What browsers show: no B-frames; a key frame every two seconds.
-        encode("testsrc2=size=640x360:rate=30", "sine=frequency=440", "600k", &clips.moving).await?;
+        encode(
+            "testsrc2=size=640x360:rate=30",
+            "sine=frequency=440",
+            "600k",
+            &clips.moving,
+        )
+        .await?;
         encode("smptebars=size=640x360:rate=30", "anullsrc", "600k", &still).await?;
         let (moving, still) = (clips.moving.display(), still.display());
         let mut list = format!("file '{moving}'\n").repeat(Self::MOVING.as_secs() as usize / LENGTH);
@@ -64,10 +70,34 @@ impl Clips {
 async fn encode(picture: &str, sound: &str, rate: &str, file: &Path) -> Result<()> {
     let mut command = Command::new("ffmpeg");
     command
-        .args(["-nostdin", "-v", "error", "-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", sound])
-        .args(["-t", &LENGTH.to_string(), "-c:v", "libx264", "-preset", "veryfast", "-tune", "zerolatency"])
-        .args(["-profile:v", "baseline", "-bf", "0", "-g", "60", "-b:v", rate, "-maxrate", rate])
-        .args(["-bufsize", rate, "-pix_fmt", "yuv420p", "-c:a", "libopus", "-b:a", "64k", "-vbr", "on"])
+        .args([
+            "-nostdin", "-v", "error", "-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", sound,
+        ])
+        .args([
+            "-t",
+            &LENGTH.to_string(),
+            "-c:v",
+            "libx264",
+            "-preset",
+            "veryfast",
+            "-tune",
+            "zerolatency",
+        ])
+        .args([
+            "-profile:v",
+            "baseline",
+            "-bf",
+            "0",
+            "-g",
+            "60",
+            "-b:v",
+            rate,
+            "-maxrate",
+            rate,
+        ])
+        .args([
+            "-bufsize", rate, "-pix_fmt", "yuv420p", "-c:a", "libopus", "-b:a", "64k", "-vbr", "on",
+        ])
         .arg(file)
         .stdin(Stdio::null())
         .kill_on_drop(true);
@@ -116,8 +146,7 @@ impl Encoder {
             "tcp".into(),
             format!("rtsp://{address}:8554/stage").into(),
         ]);
-        let program =
-            Program::new("ffmpeg", "ffmpeg", clips.directory.join("encoder.log")).args(args);
+        let program = Program::new("ffmpeg", "ffmpeg", clips.directory.join("encoder.log")).args(args);
         let process = Arc::new(Mutex::new(Process::spawn(&program)?));
         let running = Arc::clone(&process);
         let again = tokio::spawn(async move {
@@ -139,19 +168,26 @@ impl Encoder {
 
     /// Freezes it: the connection stays, and nothing comes.
     pub(super) fn freeze(&self) -> Result<()> {
-        self.with(|process| process.pause())
+        self.with(Process::pause)
     }
 
     /// Lets it go on.
     pub(super) fn go_on(&self) -> Result<()> {
-        self.with(|process| process.resume())
+        self.with(Process::resume)
     }
 
     /// Bytes that its TCP connections have carried, as the kernel counts them.
     pub(super) async fn sent(&self) -> Result<u64> {
         let pid = self.with(|process| Ok(process.pid()))?;
         let output = Command::new("ss")
-            .args(["--tcp", "--info", "--numeric", "--processes", "--no-header", "--oneline"])
+            .args([
+                "--tcp",
+                "--info",
+                "--numeric",
+                "--processes",
+                "--no-header",
+                "--oneline",
+            ])
             .kill_on_drop(true)
             .output();
         let output = within("ss", Duration::from_secs(10), async { Ok(output.await?) }).await?;
@@ -171,11 +207,22 @@ impl Encoder {
 pub(super) async fn publishes(address: &str, path: &str) -> Result<bool> {
     let mut command = Command::new("ffmpeg");
     command
-        .args(["-nostdin", "-v", "error", "-f", "lavfi", "-i", "anullsrc", "-t", "1", "-c:a", "libopus"])
-        .args(["-f", "rtsp", "-rtsp_transport", "tcp", &format!("rtsp://{address}:8554/{path}")])
+        .args([
+            "-nostdin", "-v", "error", "-f", "lavfi", "-i", "anullsrc", "-t", "1", "-c:a", "libopus",
+        ])
+        .args([
+            "-f",
+            "rtsp",
+            "-rtsp_transport",
+            "tcp",
+            &format!("rtsp://{address}:8554/{path}"),
+        ])
         .stdin(Stdio::null())
         .kill_on_drop(true);
-    let output = within("ffmpeg", Duration::from_secs(30), async { Ok(command.output().await?) }).await?;
+    let output = within("ffmpeg", Duration::from_secs(30), async {
+        Ok(command.output().await?)
+    })
+    .await?;
     Ok(output.status.success())
 }
 
@@ -184,7 +231,9 @@ fn acknowledged(text: &str, pid: u32) -> Option<u64> {
     let owner = format!("pid={pid},");
     let of = text.lines().filter(|line| line.contains(&owner));
     of.filter_map(|line| {
-        let value = line.split_whitespace().find_map(|word| word.strip_prefix("bytes_acked:"))?;
+        let value = line
+            .split_whitespace()
+            .find_map(|word| word.strip_prefix("bytes_acked:"))?;
         value.parse::<u64>().ok()
     })
     .reduce(|sum, next| sum + next)

@@ -52,7 +52,11 @@ impl Event {
     pub(super) async fn all(control_plane: &ControlPlane) -> Result<Vec<Self>> {
         let client = control_plane.client();
         let events: Api<Webinar> = Api::namespaced(client.clone(), NAMESPACE);
-        let all = events.list_metadata(&ListParams::default()).await?.items.into_iter();
+        let all = events
+            .list_metadata(&ListParams::default())
+            .await?
+            .items
+            .into_iter();
         Ok(all
             .map(|event| Self {
                 client: client.clone(),
@@ -68,7 +72,6 @@ impl Event {
     {
         Api::namespaced(self.client.clone(), NAMESPACE)
     }
-
 
     /// Its status.
     pub(super) async fn status(&self) -> Result<WebinarStatus> {

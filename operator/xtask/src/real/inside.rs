@@ -40,12 +40,7 @@ impl Inside {
 ///
 /// # Errors
 /// When the node or the operator doesn't come up.
-pub(super) async fn run(
-    programs: &Inside,
-    stories: &[Story],
-    freezes: u32,
-    keep: bool,
-) -> Result<ExitCode> {
+pub(super) async fn run(programs: &Inside, stories: &[Story], freezes: u32, keep: bool) -> Result<ExitCode> {
     let screen = Screen::new(false);
     let mut lane = Lane::start(&screen, programs).await?;
     if keep {
@@ -55,7 +50,7 @@ pub(super) async fn run(
     for &story in stories {
         screen.say(&format!("\n── {story}: {}", story.what()));
         let outcome = story.tell(&mut lane, freezes).await;
-        tally.record(story, outcome, &lane);
+        tally.record(story, &outcome, &lane);
         lane.tidy_up().await?;
     }
     screen.say(&format!("\n{tally}"));

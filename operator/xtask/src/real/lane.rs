@@ -83,13 +83,18 @@ impl Lane {
             .await?;
         let yaml = class::manifests(NAMESPACE)?;
         let (command, operator) = screen
-            .step("installing the operator and the preset", "the operator runs", async {
-                let command =
-                    OperatorCommand::install(&control_plane, programs.operator.clone(), &yaml, []).await?;
-                let operator = command.start().await?;
-                accepted(&control_plane).await?;
-                Ok((command, operator))
-            })
+            .step(
+                "installing the operator and the preset",
+                "the operator runs",
+                async {
+                    let command =
+                        OperatorCommand::install(&control_plane, programs.operator.clone(), &yaml, [])
+                            .await?;
+                    let operator = command.start().await?;
+                    accepted(&control_plane).await?;
+                    Ok((command, operator))
+                },
+            )
             .await?;
         Ok(Self {
             operator,
@@ -110,7 +115,13 @@ impl Lane {
     pub(super) async fn event(&mut self, spec: &str) -> Result<Event> {
         self.events += 1;
         let start = now() + SignedDuration::from_secs(30);
-        Event::apply(&self.control_plane, &format!("event-{}", self.events), start, spec).await
+        Event::apply(
+            &self.control_plane,
+            &format!("event-{}", self.events),
+            start,
+            spec,
+        )
+        .await
     }
 
     /// Lets viewers come, `rate` each second, to these addresses in turn.
@@ -118,7 +129,13 @@ impl Lane {
     /// # Errors
     /// When their program can't be started.
     pub(super) fn viewers(&self, addresses: &[String], count: usize, rate: u32) -> Result<Viewers> {
-        Viewers::come(&self.viewers, self.control_plane.work_dir(), addresses, count, rate)
+        Viewers::come(
+            &self.viewers,
+            self.control_plane.work_dir(),
+            addresses,
+            count,
+            rate,
+        )
     }
 
     /// A figure that the operator tells of an event.

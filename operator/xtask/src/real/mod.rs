@@ -12,7 +12,6 @@ mod shell;
 mod stories;
 mod tally;
 
-
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::{ExitCode, ExitStatus};
@@ -93,12 +92,16 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 async fn outside(args: &Args, wanted: &[Story]) -> Result<ExitCode> {
     let screen = Screen::new(false);
     let programs = screen
-        .step("building the operator and the viewers", "operator and viewers are built", async {
-            Ok(Inside {
-                operator: build::operator().await?,
-                viewers: build::viewers().await?,
-            })
-        })
+        .step(
+            "building the operator and the viewers",
+            "operator and viewers are built",
+            async {
+                Ok(Inside {
+                    operator: build::operator().await?,
+                    viewers: build::viewers().await?,
+                })
+            },
+        )
         .await?;
     let note = |text: &str| screen.say(&format!("  {text}"));
     screen

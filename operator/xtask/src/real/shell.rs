@@ -42,7 +42,9 @@ pub(super) async fn open(sandbox: &mut Sandbox) -> Result<()> {
         Ok(())
     })
     .await?;
-    println!("\nA shell beside the pods; leaving it ends everything. kubectl is set up:\n  kubectl get nodes\n");
+    println!(
+        "\nA shell beside the pods; leaving it ends everything. kubectl is set up:\n  kubectl get nodes\n"
+    );
     let first = sandbox.first_process().await?;
     // Ctrl-C is the shell's.
     let _interrupts = AbortOnDropHandle::new(tokio::spawn(async {

@@ -16,8 +16,8 @@ pub(super) struct Tally {
 
 impl Tally {
     /// Records how a story ended, and says why one failed.
-    pub(super) fn record(&mut self, story: Story, outcome: Result<()>, lane: &Lane) {
-        if let Err(error) = &outcome {
+    pub(super) fn record(&mut self, story: Story, outcome: &Result<()>, lane: &Lane) {
+        if let Err(error) = outcome {
             println!("failed: {error:#}\n{}", lane.logs());
         }
         self.rows.push((story, outcome.is_ok()));

@@ -8,7 +8,6 @@ use webinar_testbed::crowd::{Crowd, Curve};
 use webinar_testbed::dataplane::Publishing;
 use webinar_testbed::wait::eventually;
 
-use super::ASK_STAGE;
 use crate::support::audience::{Booking, Show, deleted, nobody_dropped, nothing_deleted};
 use crate::support::scene::{Setting, in_seconds, story};
 
@@ -19,7 +18,6 @@ fn relays_drain_when_they_are_empty_and_a_second_wave_finds_seats() {
         let booking = Booking {
             spec: "tier: 10k, release: AfterPeak",
             live: "floorAfterStart: 0s, overrun: 30s, drainTimeout: 5s, shrinkAfter: 4s, shrinkInterval: 4s",
-            attendance: ASK_STAGE,
             ..Booking::default()
         };
         let show = Show::booked(scene, &booking).await?;

@@ -6,7 +6,6 @@ use anyhow::{Result, ensure};
 use webinar_testbed::dataplane::{Lie, Publishing, Target};
 use webinar_testbed::tools::Tool;
 
-use super::ASK_STAGE;
 use crate::support::audience::{Booking, Show, nothing_deleted};
 use crate::support::length::length;
 use crate::support::scene::{Scene, Setting, story};
@@ -68,7 +67,6 @@ fn nobody_notices_an_api_server_that_is_away_across_the_start() {
 fn booking() -> Booking<'static> {
     Booking {
         starts_in: length(35, 360),
-        attendance: ASK_STAGE,
         ..Booking::default()
     }
 }

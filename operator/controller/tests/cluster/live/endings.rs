@@ -6,7 +6,6 @@ use anyhow::{Result, ensure};
 use webinar_api::Phase;
 use webinar_testbed::dataplane::{Encoder, Publishing};
 
-use super::ASK_STAGE;
 use crate::support::assertions::verdict;
 use crate::support::audience::{Booking, Show, nobody_dropped};
 use crate::support::scene::{Scene, Setting, story};
@@ -37,7 +36,6 @@ fn the_speaker_leaves_two_minutes_before_the_end_and_then_everybody_does() {
         let booking = Booking {
             spec: "tier: 10k, duration: 2m",
             live: "floorAfterStart: 0s, overrun: 2h, drainTimeout: 5s, goneAfter: 5s",
-            attendance: ASK_STAGE,
             ..Booking::default()
         };
         let show = Show::booked(scene, &booking).await?;

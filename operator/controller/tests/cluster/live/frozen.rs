@@ -13,7 +13,6 @@ use webinar_plan::{Role as PodRole, Slot};
 use webinar_testbed::dataplane::{Encoder, Publishing, Role};
 use webinar_testbed::wait::eventually;
 
-use super::ASK_STAGE;
 use crate::support::assertions::{endpoints, verdict};
 use crate::support::audience::{Booking, Show, deleted, nobody_dropped, nothing_deleted, seconds};
 use crate::support::length::length;
@@ -33,11 +32,7 @@ fn real_time() -> Setting {
 /// On air with everybody in.
 async fn on_air(scene: &mut Scene, publishing: Publishing) -> Result<Show> {
     scene.start_operator().await?;
-    let booking = Booking {
-        attendance: ASK_STAGE,
-        ..Booking::default()
-    };
-    let show = Show::booked(scene, &booking).await?;
+    let show = Show::booked(scene, &Booking::default()).await?;
     show.opens(publishing, 8_000);
     show.on_air(scene).await?;
     show.watched_by(8_000, Duration::from_secs(90)).await?;

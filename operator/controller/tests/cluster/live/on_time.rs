@@ -6,7 +6,6 @@ use anyhow::ensure;
 use webinar_testbed::dataplane::Publishing;
 use webinar_testbed::wait::Stopwatch;
 
-use super::ASK_STAGE;
 use crate::support::assertions::verdict;
 use crate::support::audience::{Booking, Show, nothing_deleted};
 use crate::support::length::length;
@@ -18,10 +17,6 @@ fn everybody_gets_in_on_time() {
     story(Setting::watched(nodes), async |scene| {
         scene.start_operator().await?;
         let (booking, audience) = Booking::largest();
-        let booking = Booking {
-            attendance: ASK_STAGE,
-            ..booking
-        };
         let show = Show::booked(scene, &booking).await?;
         show.opens(Publishing::Single, audience);
         show.on_air(scene).await?;

@@ -6,7 +6,6 @@ use anyhow::{Context as _, ensure};
 use webinar_api::Phase;
 use webinar_testbed::dataplane::Publishing;
 
-use super::ASK_STAGE;
 use crate::support::audience::{Booking, Show, nobody_dropped};
 use crate::support::scene::{Setting, story};
 
@@ -17,7 +16,6 @@ fn capacity_stays_for_those_who_stay_and_goes_at_the_limit() {
         let booking = Booking {
             spec: "tier: 10k, duration: 1m",
             live: "floorAfterStart: 0s, overrun: 75s, drainTimeout: 5s, shrinkAfter: 4s, shrinkInterval: 2s, goneAfter: 5s",
-            attendance: ASK_STAGE,
             ..Booking::default()
         };
         let show = Show::booked(scene, &booking).await?;

@@ -7,7 +7,6 @@ use webinar_testbed::crowd::Crowd;
 use webinar_testbed::dataplane::Publishing;
 use webinar_testbed::wait::eventually;
 
-use super::ASK_STAGE;
 use crate::support::assertions::{pod_writes, verdict};
 use crate::support::audience::{Booking, Show, nobody_dropped, nothing_deleted};
 use crate::support::length::length;
@@ -22,7 +21,6 @@ fn an_oversold_event_grows_before_its_seats_run_out() {
             spec: length("tier: 10k, maxTier: 50k", "tier: 50k, maxTier: 250k"),
             counts: length([2, 3, 15], [3, 3, 63]),
             starts_in: 50,
-            attendance: ASK_STAGE,
             ..Booking::default()
         };
         let audience = length(38_000, 190_000);

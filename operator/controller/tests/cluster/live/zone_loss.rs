@@ -13,7 +13,6 @@ use webinar_testbed::NodeShape;
 use webinar_testbed::dataplane::{Publishing, ServerDetail};
 use webinar_testbed::wait::eventually;
 
-use super::ASK_STAGE;
 use crate::support::assertions::verdict;
 use crate::support::audience::{Booking, Show, nobody_dropped};
 use crate::support::length::length;
@@ -52,10 +51,6 @@ fn those_who_lost_their_relay_find_another() {
             .await?;
         scene.start_operator().await?;
         let (booking, audience) = Booking::largest();
-        let booking = Booking {
-            attendance: ASK_STAGE,
-            ..booking
-        };
         let show = Show::booked(scene, &booking).await?;
         show.opens(Publishing::Dual, audience);
         show.on_air(scene).await?;
@@ -84,7 +79,8 @@ fn those_who_lost_their_relay_find_another() {
             .filter(|s| doomed.contains(&s.pod))
             .map(|s| s.viewers)
             .sum();
-        // Relays elsewhere whose mid was there: the media server sends their viewers away for a moment.
+        // Relays elsewhere whose mid was there: they wait for it until their read timeout, and then send their viewers away for
+        // a moment.
         let orphaned = |s: &&ServerDetail| {
             !doomed.contains(&s.pod) && s.parent.as_ref().is_some_and(|p| lost_mids.contains(p))
         };
@@ -106,6 +102,7 @@ fn those_who_lost_their_relay_find_another() {
         })
         .await?;
         println!("{}", fell.summary());
+        // Nobody told them: they notice by themselves.
         let results = show.watched_by(audience, Duration::from_secs(180)).await?;
         println!(
             "{}; away for {:.0} s at most",
@@ -120,7 +117,7 @@ fn those_who_lost_their_relay_find_another() {
         );
         show.whole(scene, booking.counts, Duration::from_secs(180))
             .await?;
-        let status = scene
+        scene
             .until(
                 &show.namespace,
                 "event",
@@ -129,8 +126,7 @@ fn those_who_lost_their_relay_find_another() {
                 |s| verdict(s, "CapacityReady").0 == "True" && verdict(s, "AttendanceKnown").1 == "Fresh",
             )
             .await?;
-        let counted = status.attendance.map_or(0, |a| a.current);
-        println!("{counted} are counted");
+        show.counted(scene, audience, Duration::from_secs(60)).await?;
         Ok(())
     });
 }

@@ -64,11 +64,11 @@ impl Default for Booking<'_> {
     }
 }
 
-/// Pods tell of themselves as `MediaMTX` does.
+/// Pods tell of themselves as `MediaMTX` does. Only the path `stage` counts: `probe` has nothing that people see.
 pub(crate) const ASK_PODS: &str = "podMetrics: {port: 9998, path: '/metrics?type=paths',
-      viewers: {sum: [{metric: paths_readers, match: {readerType: [webRTCSession, hlsSession, moqSession]}}]},
-      bytesIn: {sum: [{metric: paths_inbound_bytes}]},
-      bytesOut: {sum: [{metric: paths_outbound_bytes}]}}";
+      viewers: {sum: [{metric: paths_readers, match: {name: [stage], readerType: [webRTCSession, hlsSession, moqSession]}}]},
+      bytesIn: {sum: [{metric: paths_inbound_bytes, match: {name: [stage]}}]},
+      bytesOut: {sum: [{metric: paths_outbound_bytes, match: {name: [stage]}}]}}";
 
 impl Booking<'_> {
     /// A small event on every day, a million people at night, and how many come.

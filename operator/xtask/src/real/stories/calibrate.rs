@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 
+use super::super::class::{LIMITED, SINGLE};
 use super::super::encoder::Encoder;
 use super::super::lane::Lane;
 use super::{SOON, on_air};
@@ -11,11 +12,11 @@ use crate::calibrate::{Capacity, Figures, Plan, Setup};
 
 /// A prediction may be off by this share of itself.
 const OFF_BY: f64 = 0.3;
-const LASTING: Duration = Duration::from_secs(30);
-const VIEWERS: [usize; 4] = [25, 50, 100, 150];
+const LASTING: Duration = Duration::from_secs(25);
+const VIEWERS: [usize; 5] = [30, 60, 90, 120, 150];
 const CHILDREN: [usize; 3] = [4, 8, 16];
 /// Around what a relay of [`super::super::class::LIMIT`] carries on an ordinary machine.
-const AT_LIMIT: [usize; 8] = [20, 30, 40, 50, 60, 70, 85, 100];
+const AT_LIMIT: [usize; 7] = [20, 30, 40, 50, 60, 75, 90];
 
 pub(super) async fn tell(lane: &mut Lane) -> Result<()> {
     let plan = Plan {
@@ -23,14 +24,14 @@ pub(super) async fn tell(lane: &mut Lane) -> Result<()> {
         children: CHILDREN.to_vec(),
         lasting: LASTING,
     };
-    measure(lane, "tier: 10k", &plan).await?;
+    measure(lane, SINGLE, &plan).await?;
     println!("\nA relay with a CPU limit:");
     let plan = Plan {
         viewers: AT_LIMIT.to_vec(),
         children: Vec::new(),
         lasting: LASTING,
     };
-    let figures = measure(lane, "tier: 10k, className: limited", &plan).await?;
+    let figures = measure(lane, LIMITED, &plan).await?;
     let Capacity {
         predicted,
         most,
@@ -43,8 +44,8 @@ pub(super) async fn tell(lane: &mut Lane) -> Result<()> {
     Ok(())
 }
 
-async fn measure(lane: &mut Lane, spec: &str, plan: &Plan) -> Result<Figures> {
-    let event = on_air(lane, spec).await?;
+async fn measure(lane: &mut Lane, class: &str, plan: &Plan) -> Result<Figures> {
+    let event = on_air(lane, &format!("tier: 10k, className: {class}")).await?;
     let address = event.address("ingest").await?;
     let encoder = Encoder::start(&lane.clips, &lane.clips.full, &address)?;
     event.says("MediaFlowing", &["Flowing"], SOON).await?;

@@ -6,10 +6,10 @@ use anyhow::{Result, ensure};
 use webinar_testbed::wait::{Stopwatch, eventually};
 
 use super::super::lane::Lane;
-use crate::spread::{Spread, seconds};
 use super::freeze::{Returned, last_packet, returned};
 use super::{PROMISE, SOON, deleted, entrances, on_air, presenter, restarts};
 use crate::clock::now;
+use crate::spread::{Spread, seconds};
 
 const VIEWERS: usize = 36;
 const RATE: u32 = 20;
@@ -42,8 +42,7 @@ pub(super) async fn tell(lane: &mut Lane) -> Result<()> {
     let Returned { gaps, report } = returned(&mut viewers, VIEWERS, frozen_at).await?;
     let last = last_packet(&gaps);
     let told = seconds(last, told_at);
-    let after: Spread =
-        gaps.iter().map(|(_, end)| seconds(resumed_at, *end)).collect();
+    let after: Spread = gaps.iter().map(|(_, end)| seconds(resumed_at, *end)).collect();
     println!(
         "told {told:.1} s after the last packet; {sent_away} of {VIEWERS} were sent away by the media servers; the \
          picture is back {after} s after the encoder, {} reconnects",

@@ -9,9 +9,10 @@ use webinar_testbed::wait::{Stopwatch, eventually};
 use super::super::encoder::publishes;
 use super::super::event::{Event, ip, is_ready};
 use super::super::lane::Lane;
-use crate::viewers::placed;
 use super::{SOON, entrances, on_air, presenter};
+use crate::served;
 use crate::spread::Spread;
+use crate::viewers::placed;
 
 /// So many that of a hundred thousand runs one has a relay without any.
 const VIEWERS: usize = 120;
@@ -30,7 +31,11 @@ pub(super) async fn tell(lane: &mut Lane) -> Result<()> {
     let watch = Stopwatch::start();
     let event = on_air(lane, "tier: 10k").await?;
     let pods = event.pods().await?;
-    println!("{} pods: {}", pods.len(), pods.keys().cloned().collect::<Vec<_>>().join(" "));
+    println!(
+        "{} pods: {}",
+        pods.len(),
+        pods.keys().cloned().collect::<Vec<_>>().join(" ")
+    );
     println!("on air after {:.0} s", watch.elapsed().as_secs_f64());
     ensure!(pods.values().all(is_ready), "not all are Ready");
     println!("{}", started(pods.values())?);
@@ -38,6 +43,7 @@ pub(super) async fn tell(lane: &mut Lane) -> Result<()> {
     strangers_are_refused(&event).await?;
     let encoder = presenter(lane, &event).await?;
     event.says("MediaFlowing", &["Flowing"], SOON).await?;
+    fed(&event).await?;
     let mut viewers = lane.viewers(&entrances(&event).await?, VIEWERS, RATE)?;
     let report = viewers.all_see(Duration::from_secs(60)).await?;
     let placed = placed(&report);
@@ -48,7 +54,10 @@ pub(super) async fn tell(lane: &mut Lane) -> Result<()> {
         println!("{slot} at {address}: {here} viewers");
         ensure!(here > 0, "nobody watches at {slot}");
     }
-    ensure!(placed.values().sum::<usize>() == VIEWERS, "viewers are elsewhere: {placed:?}");
+    ensure!(
+        placed.values().sum::<usize>() == VIEWERS,
+        "viewers are elsewhere: {placed:?}"
+    );
 
     let current = eventually("the attendance", COUNTED, async || {
         let status = event.status().await?;
@@ -63,10 +72,18 @@ pub(super) async fn tell(lane: &mut Lane) -> Result<()> {
     let clock = Stopwatch::start();
     let mut seen = Spread::default();
     while clock.elapsed() < MEASURED {
-        seen.push(lane.metric("webinar_media_inbound_bits_per_second", &event.name).await? / 1000.0);
+        seen.push(
+            lane.metric("webinar_media_inbound_bits_per_second", &event.name)
+                .await?
+                / 1000.0,
+        );
         tokio::time::sleep(LOOK).await;
     }
-    let sent = encoder.sent().await?.checked_sub(before).context("the encoder connected again")?;
+    let sent = encoder
+        .sent()
+        .await?
+        .checked_sub(before)
+        .context("the encoder connected again")?;
     let sent = sent as f64 * 8.0 / 1000.0 / clock.elapsed().as_secs_f64();
     println!("the encoder sends {sent:.0} kbit/s, the operator reads {seen}");
     near("the inbound rate", seen.median(), sent)?;
@@ -77,7 +94,11 @@ pub(super) async fn tell(lane: &mut Lane) -> Result<()> {
         "{} packets, {lost} lost, {} reconnects, longest gap {} ms",
         last.total.packets,
         last.total.reconnects,
-        last.viewers.iter().map(|v| v.longest_gap_ms).max().unwrap_or_default()
+        last.viewers
+            .iter()
+            .map(|v| v.longest_gap_ms)
+            .max()
+            .unwrap_or_default()
     );
     eventually("nobody to be counted", BELIEVED, async || {
         let current = event.status().await?.attendance.map(|a| a.current);
@@ -89,9 +110,25 @@ pub(super) async fn tell(lane: &mut Lane) -> Result<()> {
     event.delete().await
 }
 
+/// Waits until every relay has the stage: until then one sends viewers to the others.
+async fn fed(event: &Event) -> Result<()> {
+    eventually("every relay to be fed", SOON, async || {
+        for (slot, relay) in event.role("relay").await? {
+            ensure!(served::received(&ip(&relay)?).await? > 0, "{slot} is not");
+        }
+        Ok(())
+    })
+    .await
+}
+
 /// Nobody publishes to a relay, and to an SFU nothing but the stage.
 async fn strangers_are_refused(event: &Event) -> Result<()> {
-    for (slot, path) in [("relay-0", "stage"), ("relay-0", "other"), ("sfu-0", "other"), ("sfu-0", "probe")] {
+    for (slot, path) in [
+        ("relay-0", "stage"),
+        ("relay-0", "other"),
+        ("sfu-0", "other"),
+        ("sfu-0", "probe"),
+    ] {
         let address = ip(&event.pod(slot).await?)?;
         let taken = publishes(&address, path).await?;
         ensure!(!taken, "{slot} lets anybody publish to {path}");
@@ -101,7 +138,10 @@ async fn strangers_are_refused(event: &Event) -> Result<()> {
 
 /// How fast the node was. Kubernetes' times are in whole seconds.
 fn started<'a>(pods: impl Iterator<Item = &'a Pod> + Clone) -> Result<String> {
-    let created = pods.clone().filter_map(|pod| pod.metadata.creation_timestamp.as_ref()).map(|t| t.0.as_second());
+    let created = pods
+        .clone()
+        .filter_map(|pod| pod.metadata.creation_timestamp.as_ref())
+        .map(|t| t.0.as_second());
     let first = created.min().context("pods without a time")?;
     let running = pods.clone().filter_map(|pod| {
         let statuses = pod.status.as_ref()?.container_statuses.as_ref()?;

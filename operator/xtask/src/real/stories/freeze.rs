@@ -9,11 +9,11 @@ use webinar_viewers::{Report, Viewer};
 use super::super::encoder::Encoder;
 use super::super::event::Event;
 use super::super::lane::Lane;
-use crate::spread::{Spread, seconds};
-use crate::viewers::Viewers;
 use super::{PROMISE, SOON, deleted, entrances, on_air};
 use crate::clock::now;
 use crate::operator::user;
+use crate::spread::{Spread, seconds};
+use crate::viewers::Viewers;
 
 const VIEWERS: usize = 36;
 const RATE: u32 = 20;
@@ -73,7 +73,10 @@ pub(super) async fn tell(lane: &mut Lane, freezes: u32) -> Result<()> {
         all.iter().all(|freeze| freeze.told <= PROMISE),
         "told later than {PROMISE} s after the last packet"
     );
-    ensure!(super::entrances(&event).await? == entrances, "the viewers' addresses changed");
+    ensure!(
+        super::entrances(&event).await? == entrances,
+        "the viewers' addresses changed"
+    );
     viewers.leave().await?;
     drop(encoders);
     event.delete().await
@@ -82,9 +85,17 @@ pub(super) async fn tell(lane: &mut Lane, freezes: u32) -> Result<()> {
 async fn one(lane: &Lane, event: &Event, encoders: &[Encoder], viewers: &mut Viewers) -> Result<Freeze> {
     let before = viewers.all_see(SOON).await?;
     let active = event.selects("ingest").await?;
-    let index: usize = active.trim_start_matches("sfu-").parse().context("the active SFU")?;
+    let index: usize = active
+        .trim_start_matches("sfu-")
+        .parse()
+        .context("the active SFU")?;
     let encoder = encoders.get(index).context("an encoder for the active SFU")?;
-    let old = event.pod(&active).await?.metadata.name.context("a pod without a name")?;
+    let old = event
+        .pod(&active)
+        .await?
+        .metadata
+        .name
+        .context("a pod without a name")?;
     let mark = lane.control_plane.audit().now()?;
     let frozen_at = now().as_millisecond();
     encoder.freeze()?;

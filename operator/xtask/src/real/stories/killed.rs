@@ -13,11 +13,11 @@ use webinar_viewers::{Report, Viewer};
 
 use super::super::event::{Event, ip, is_ready};
 use super::super::lane::{Lane, SERVER};
-use crate::spread::{Spread, seconds};
-use crate::viewers::{Viewers, placed};
 use super::{READY, SOON, entrances, on_air, presenter};
 use crate::clock::now;
 use crate::served;
+use crate::spread::{Spread, seconds};
+use crate::viewers::{Viewers, placed};
 
 const VIEWERS: usize = 54;
 const RATE: u32 = 20;
@@ -43,7 +43,11 @@ pub(super) async fn tell(lane: &mut Lane) -> Result<()> {
     let mut viewers = lane.viewers(&entrances(&event).await?, VIEWERS, RATE)?;
     viewers.all_see(SOON).await?;
 
-    for (slot, death) in [("mid-0", Death::Killed), ("mid-1", Death::Gone), ("mid-2", Death::Hangs)] {
+    for (slot, death) in [
+        ("mid-0", Death::Killed),
+        ("mid-1", Death::Gone),
+        ("mid-2", Death::Hangs),
+    ] {
         mid(lane, &event, &mut viewers, slot, death).await?;
     }
     relay(lane, &event, &mut viewers).await?;
@@ -59,7 +63,11 @@ async fn mid(lane: &Lane, event: &Event, viewers: &mut Viewers, slot: &str, deat
     let watching: Vec<usize> = before
         .viewers
         .iter()
-        .filter(|viewer| viewer.remote.is_some_and(|at| children.contains_key(&at.ip().to_string())))
+        .filter(|viewer| {
+            viewer
+                .remote
+                .is_some_and(|at| children.contains_key(&at.ip().to_string()))
+        })
         .map(|viewer| viewer.index)
         .collect();
     ensure!(!watching.is_empty(), "nobody watches below {slot}");
@@ -82,7 +90,9 @@ async fn mid(lane: &Lane, event: &Event, viewers: &mut Viewers, slot: &str, deat
         fed.look().await;
         ensure!(fed.all(), "{fed:?}");
         let report = viewers.report()?;
-        let back = watching.iter().filter(|i| report.viewers.get(**i).is_some_and(|v| gap(v, at).is_some()));
+        let back = watching
+            .iter()
+            .filter(|i| report.viewers.get(**i).is_some_and(|v| gap(v, at).is_some()));
         let back = back.count();
         ensure!(back == watching.len(), "{back} of {}", watching.len());
         Ok(report)
@@ -160,9 +170,9 @@ impl Fed {
 
     async fn look(&mut self) {
         let addresses: Vec<String> = self.0.keys().cloned().collect();
-        let answers = addresses.iter().map(|address| async move {
-            (address, served::received(address).await, now().as_millisecond())
-        });
+        let answers = addresses
+            .iter()
+            .map(|address| async move { (address, served::received(address).await, now().as_millisecond()) });
         for (address, answer, at_ms) in futures::future::join_all(answers).await {
             if let (Ok(bytes), Some(feed)) = (answer, self.0.get_mut(address)) {
                 feed.shows(bytes, at_ms);
@@ -200,7 +210,9 @@ async fn relay(lane: &Lane, event: &Event, viewers: &mut Viewers) -> Result<()> 
         .collect();
     let report = eventually("its viewers elsewhere", BACK, async || {
         let report = viewers.report()?;
-        let back = touched.iter().filter(|i| report.viewers.get(**i).is_some_and(|v| gap(v, at).is_some()));
+        let back = touched
+            .iter()
+            .filter(|i| report.viewers.get(**i).is_some_and(|v| gap(v, at).is_some()));
         let back = back.count();
         ensure!(back == touched.len(), "{back} of {}", touched.len());
         Ok(report)
@@ -213,7 +225,13 @@ async fn relay(lane: &Lane, event: &Event, viewers: &mut Viewers) -> Result<()> 
         .collect();
     let again = touched
         .iter()
-        .filter(|i| report.viewers.get(**i).and_then(|v| v.remote).is_some_and(|r| r.ip().to_string() == address))
+        .filter(|i| {
+            report
+                .viewers
+                .get(**i)
+                .and_then(|v| v.remote)
+                .is_some_and(|r| r.ip().to_string() == address)
+        })
         .count();
     println!(
         "{slot} killed: {count} viewers without a picture for {gaps} s; {} are elsewhere, {again} at the same pod, \
@@ -229,7 +247,12 @@ async fn relay(lane: &Lane, event: &Event, viewers: &mut Viewers) -> Result<()> 
 async fn children(event: &Event, mid: &str) -> Result<BTreeMap<String, Pod>> {
     let relays = event.role("relay").await?.into_values();
     relays
-        .filter(|relay| relay.labels().get(labels::PARENT).is_some_and(|parent| parent == mid))
+        .filter(|relay| {
+            relay
+                .labels()
+                .get(labels::PARENT)
+                .is_some_and(|parent| parent == mid)
+        })
         .map(|relay| Ok((ip(&relay)?, relay)))
         .collect()
 }
@@ -249,15 +272,20 @@ async fn whole(event: &Event, slot: &str) -> Result<()> {
 
 fn gap(viewer: &Viewer, since_ms: i64) -> Option<(i64, i64)> {
     let gaps = viewer.gaps.iter().map(|gap| (gap.begin_ms, gap.end_ms));
-    gaps.into_iter().find(|(begin, end)| *end > since_ms && end - begin >= GAP_MS)
+    gaps.into_iter()
+        .find(|(begin, end)| *end > since_ms && end - begin >= GAP_MS)
 }
 
 /// How many of the others saw a gap since then, or are in one.
 fn others_touched(report: &Report, touched: &[usize], since_ms: i64) -> usize {
-    let others = report.viewers.iter().filter(|viewer| !touched.contains(&viewer.index));
+    let others = report
+        .viewers
+        .iter()
+        .filter(|viewer| !touched.contains(&viewer.index));
     others
         .filter(|viewer| {
-            gap(viewer, since_ms).is_some() || i64::try_from(viewer.silent_ms).is_ok_and(|silent| silent >= GAP_MS)
+            gap(viewer, since_ms).is_some()
+                || i64::try_from(viewer.silent_ms).is_ok_and(|silent| silent >= GAP_MS)
         })
         .count()
 }

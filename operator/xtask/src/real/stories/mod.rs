@@ -107,13 +107,17 @@ async fn entrances(event: &Event) -> Result<Vec<String>> {
 fn deleted(lane: &Lane, mark: Offset) -> Result<Vec<String>> {
     let records = lane.control_plane.audit().since(mark)?;
     let user = user();
-    let deleted = records.by(&user).filter(|r| r.done() && r.verb == "delete" && r.resource == "pods");
+    let deleted = records
+        .by(&user)
+        .filter(|r| r.done() && r.verb == "delete" && r.resource == "pods");
     Ok(deleted.map(|r| r.name.clone()).collect())
 }
 
 /// Containers of the event that were started again, all together.
 async fn restarts(event: &Event) -> Result<i32> {
     let pods = event.pods().await?;
-    let statuses = pods.values().filter_map(|pod| pod.status.as_ref()?.container_statuses.as_ref());
+    let statuses = pods
+        .values()
+        .filter_map(|pod| pod.status.as_ref()?.container_statuses.as_ref());
     Ok(statuses.flatten().map(|container| container.restart_count).sum())
 }

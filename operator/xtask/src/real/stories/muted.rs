@@ -8,8 +8,8 @@ use webinar_testbed::wait::Stopwatch;
 
 use super::super::encoder::{Clips, Encoder};
 use super::super::lane::Lane;
-use crate::spread::Spread;
 use super::{SOON, entrances, on_air};
+use crate::spread::Spread;
 
 const VIEWERS: usize = 18;
 const RATE: u32 = 20;
@@ -29,8 +29,15 @@ pub(super) async fn tell(lane: &mut Lane) -> Result<()> {
     let (clock, mut rates, mut dropped) = (Stopwatch::start(), Spread::default(), 0);
     while clock.elapsed() < MUTED {
         let condition = event.condition("MediaFlowing").await?;
-        ensure!(condition.status == "True", "{}: {}", condition.reason, condition.message);
-        let rate = lane.metric("webinar_media_inbound_bits_per_second", &event.name).await?;
+        ensure!(
+            condition.status == "True",
+            "{}: {}",
+            condition.reason,
+            condition.message
+        );
+        let rate = lane
+            .metric("webinar_media_inbound_bits_per_second", &event.name)
+            .await?;
         rates.push(rate / 1000.0);
         dropped = event.told(&Reason::InboundDropped.to_string()).await?.len();
         tokio::time::sleep(LOOK).await;
@@ -51,7 +58,11 @@ pub(super) async fn tell(lane: &mut Lane) -> Result<()> {
         ensure!(told.is_empty(), "{alarm}: {told:?}");
     }
     let report = viewers.leave().await?;
-    ensure!(report.total.reconnects == 0, "{} reconnects", report.total.reconnects);
+    ensure!(
+        report.total.reconnects == 0,
+        "{} reconnects",
+        report.total.reconnects
+    );
     drop(encoder);
     event.delete().await
 }

@@ -6,10 +6,11 @@ use anyhow::{Context as _, Result, ensure};
 use tokio::process::Command;
 use webinar_testbed::wait::{eventually, within};
 
+use super::super::class::QUICK;
 use super::super::event::{Event, ip, is_ready};
 use super::super::lane::Lane;
-use crate::viewers::Viewers;
 use super::{READY, SOON, deleted, on_air, presenter};
+use crate::viewers::Viewers;
 
 /// Of nine relays.
 const WATCHED: usize = 4;
@@ -21,7 +22,11 @@ const STILL: Duration = Duration::from_secs(40);
 const DRAIN: &str = "25s";
 
 pub(super) async fn tell(lane: &mut Lane) -> Result<()> {
-    let event = on_air(lane, "tier: 10k, release: AfterPeak, className: quick").await?;
+    let event = on_air(
+        lane,
+        &format!("tier: 10k, release: AfterPeak, className: {QUICK}"),
+    )
+    .await?;
     let encoder = presenter(lane, &event).await?;
     event.says("MediaFlowing", &["Flowing"], SOON).await?;
     let relays = event.role("relay").await?;
@@ -42,10 +47,19 @@ pub(super) async fn tell(lane: &mut Lane) -> Result<()> {
     .await?;
     tokio::time::sleep(STILL).await;
     let now: Vec<String> = event.role("relay").await?.into_keys().collect();
-    println!("watched: {watched:?}; left of {}: {now:?}; deleted: {:?}", relays.len(), deleted(lane, mark)?);
+    println!(
+        "watched: {watched:?}; left of {}: {now:?}; deleted: {:?}",
+        relays.len(),
+        deleted(lane, mark)?
+    );
     ensure!(left == watched && now == watched, "relays with viewers went");
     let report = viewers.all_see(SOON).await?;
-    let longest = report.viewers.iter().map(|v| v.longest_gap_ms).max().unwrap_or_default();
+    let longest = report
+        .viewers
+        .iter()
+        .map(|v| v.longest_gap_ms)
+        .max()
+        .unwrap_or_default();
     println!(
         "{} packets to {VIEWERS} viewers, {} lost, {} reconnects, longest gap {longest} ms",
         report.total.packets, report.total.lost, report.total.reconnects
@@ -67,12 +81,23 @@ async fn drain(lane: &Lane, event: &Event, viewers: &mut Viewers) -> Result<()> 
     let before = event.pods().await?.len();
     let mut command = Command::new(&lane.kubectl);
     command
-        .args(["drain", node, "--ignore-daemonsets", "--delete-emptydir-data", "--force", "--timeout", DRAIN])
+        .args([
+            "drain",
+            node,
+            "--ignore-daemonsets",
+            "--delete-emptydir-data",
+            "--force",
+            "--timeout",
+            DRAIN,
+        ])
         .env("KUBECONFIG", lane.control_plane.kubeconfig())
         .kill_on_drop(true);
     let output = within("kubectl drain", READY, async { Ok(command.output().await?) }).await?;
     let text = String::from_utf8_lossy(&output.stderr);
-    let held = text.lines().filter(|line| line.contains("disruption budget")).count();
+    let held = text
+        .lines()
+        .filter(|line| line.contains("disruption budget"))
+        .count();
     let pods = event.pods().await?;
     let running = pods.values().filter(|pod| is_ready(pod)).count();
     println!(
@@ -80,10 +105,16 @@ async fn drain(lane: &Lane, event: &Event, viewers: &mut Viewers) -> Result<()> 
         output.status
     );
     lane.control_plane.kubectl(["uncordon", node]).await?;
-    ensure!(!output.status.success() && held > 0, "the drain was not held:\n{text}");
+    ensure!(
+        !output.status.success() && held > 0,
+        "the drain was not held:\n{text}"
+    );
     eventually("a whole fleet", READY, async || {
         let pools = event.status().await?.pools;
-        ensure!(!pools.is_empty() && pools.iter().all(|pool| pool.ready >= pool.desired), "{pools:?}");
+        ensure!(
+            !pools.is_empty() && pools.iter().all(|pool| pool.ready >= pool.desired),
+            "{pools:?}"
+        );
         Ok(())
     })
     .await?;
