@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::super::class::{LIMITED, SINGLE};
+use super::super::class::{LIMIT, LIMITED, SINGLE};
 use super::super::encoder::Encoder;
 use super::super::lane::Lane;
 use super::{SOON, on_air};
@@ -15,28 +15,29 @@ const OFF_BY: f64 = 0.3;
 const LASTING: Duration = Duration::from_secs(25);
 const VIEWERS: [usize; 5] = [30, 60, 90, 120, 150];
 const CHILDREN: [usize; 3] = [4, 8, 16];
-/// Around what a relay of [`super::super::class::LIMIT`] carries on an ordinary machine.
+/// Around what a relay of [`LIMIT`] carries on an ordinary machine.
 const AT_LIMIT: [usize; 7] = [20, 30, 40, 50, 60, 75, 90];
 
 pub(super) async fn tell(lane: &mut Lane) -> Result<()> {
+    println!("A relay with a CPU limit of {LIMIT}:");
+    let plan = Plan {
+        viewers: AT_LIMIT.to_vec(),
+        children: Vec::new(),
+        lasting: LASTING,
+    };
+    let limited = measure(lane, LIMITED, &plan).await?;
+    println!("\nA relay without one, and an SFU:");
     let plan = Plan {
         viewers: VIEWERS.to_vec(),
         children: CHILDREN.to_vec(),
         lasting: LASTING,
     };
     measure(lane, SINGLE, &plan).await?;
-    println!("\nA relay with a CPU limit:");
-    let plan = Plan {
-        viewers: AT_LIMIT.to_vec(),
-        children: Vec::new(),
-        lasting: LASTING,
-    };
-    let figures = measure(lane, LIMITED, &plan).await?;
     let Capacity {
         predicted,
         most,
         short,
-    } = figures.capacity().context("the limit was not reached")?;
+    } = limited.capacity().context("the limit was not reached")?;
     ensure!(
         predicted * (1.0 + OFF_BY) >= most as f64 && predicted * (1.0 - OFF_BY) <= short as f64,
         "{predicted:.0} viewers were predicted, but {most} got everything and {short} did not"
