@@ -115,6 +115,17 @@ impl Event {
         .await
     }
 
+    /// Waits until every pod that is planned is Ready, spares included.
+    pub(super) async fn is_whole(&self, deadline: Duration) -> Result<()> {
+        eventually("a whole fleet", deadline, async || {
+            let pools = self.status().await?.pools;
+            let whole = !pools.is_empty() && pools.iter().all(|pool| pool.ready >= pool.desired);
+            ensure!(whole, "{pools:?}");
+            Ok(())
+        })
+        .await
+    }
+
     fn selected(&self) -> ListParams {
         ListParams::default().labels(&format!("{}={}", labels::WEBINAR, self.name))
     }

@@ -84,6 +84,7 @@ async fn on_air(lane: &mut Lane, spec: &str) -> Result<Event> {
     let event = lane.event(spec).await?;
     event.says("CapacityReady", &["AllReady"], READY).await?;
     event.reaches(Phase::Live, SOON).await?;
+    event.is_whole(READY).await?;
     Ok(event)
 }
 

@@ -109,15 +109,7 @@ async fn drain(lane: &Lane, event: &Event, viewers: &mut Viewers) -> Result<()> 
         !output.status.success() && held > 0,
         "the drain was not held:\n{text}"
     );
-    eventually("a whole fleet", READY, async || {
-        let pools = event.status().await?.pools;
-        ensure!(
-            !pools.is_empty() && pools.iter().all(|pool| pool.ready >= pool.desired),
-            "{pools:?}"
-        );
-        Ok(())
-    })
-    .await?;
+    event.is_whole(READY).await?;
     // Those on an evicted relay asked for its very address and find nobody there any more.
     let report = viewers.report()?;
     let cut_off = report.viewers.iter().filter(|viewer| !viewer.connected).count();
