@@ -11,7 +11,7 @@ fn directory() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../examples")
 }
 
-const PRESET: &str = "../charts/webinar-operator/files/mediamtx.yaml";
+const PRESET: &str = "../charts/webinar-operator/files/presets/mediamtx.yaml";
 
 /// By the path from the examples.
 fn documents(name: &str) -> Vec<Value> {

@@ -16,7 +16,7 @@ use crate::observe::Platform;
 use crate::ownership::Owner;
 
 /// The class and templates that are used when none are given.
-const DEFAULTS: &str = include_str!("../../../../charts/webinar-operator/files/mediamtx.yaml");
+const DEFAULTS: &str = include_str!("../../../../charts/webinar-operator/files/presets/mediamtx.yaml");
 
 /// A Webinar to plan, or why it can't be read.
 #[derive(Debug)]

@@ -249,7 +249,7 @@ paths_inbound_bytes_other 5
     /// kubelet, which are readers and bytes of another path, are neither viewers nor media.
     #[test]
     fn only_the_stage_counts_in_what_a_real_server_answers() {
-        let preset = include_str!("../../../../charts/webinar-operator/files/mediamtx.yaml");
+        let preset = include_str!("../../../../charts/webinar-operator/files/presets/mediamtx.yaml");
         let documents: Vec<serde_json::Value> = serde_saphyr::from_multiple(preset).expect("YAML");
         let class = documents
             .iter()

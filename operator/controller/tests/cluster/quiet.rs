@@ -16,7 +16,7 @@ use crate::support::scene::{OPERATOR, SOON, Scene, Setting, in_seconds, story};
 const WATCHED: Duration = Duration::from_secs(12);
 
 /// The class and the Webinar that the documentation shows first.
-const CLASS: &str = include_str!("../../../../charts/webinar-operator/files/mediamtx.yaml");
+const CLASS: &str = include_str!("../../../../charts/webinar-operator/files/presets/mediamtx.yaml");
 const WEBINAR: &str = include_str!("../../../../examples/webinar-minimal.yaml");
 const START: &str = "2027-03-04T17:00:00Z";
 

@@ -70,7 +70,7 @@ impl Set {
             }
             fs::create_dir_all(&directory)?;
             fs::copy(
-                root().join("charts/webinar-operator/files/mediamtx.yaml"),
+                root().join("charts/webinar-operator/files/presets/mediamtx.yaml"),
                 directory.join("class.yaml"),
             )?;
             for index in 0..self.count {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::generated::OPERATOR_NAMESPACE;
 
-const PRESET: &str = include_str!("../../../../charts/webinar-operator/files/mediamtx.yaml");
+const PRESET: &str = include_str!("../../../../charts/webinar-operator/files/presets/mediamtx.yaml");
 
 const RELAY: &str = "standard-relay";
 const LIMITED_RELAY: &str = "limited-relay";
