@@ -90,6 +90,7 @@ const WATCHED: [&str; 2] = ["live::", "t21_viewer_safe::"];
 fn cluster(nightly: bool) -> Result<Vec<String>> {
     let control_plane = ["--test-threads=1", "--nocapture"];
     let mut twice = stories::run("prometheus", &[], nightly)?;
+    twice.extend(stories::run("release", &[], nightly)?);
     for target in ["control_plane", "dataplane"] {
         twice.extend(stories::run(target, &control_plane, nightly)?);
     }
