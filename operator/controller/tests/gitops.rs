@@ -98,6 +98,31 @@ fn a_refusal_is_shown_of_a_suspended_event_too() {
 }
 
 #[test]
+fn stalled_goes_before_whatever_else_is_said() {
+    let mut object = recorded("needs-a-person").unwrap();
+    condition(&mut object, "Ready")["status"] = json!("Unknown");
+    assert_eq!(status_of(&object), "Degraded");
+    condition(&mut object, "Stalled")["status"] = json!("False");
+    assert_eq!(status_of(&object), "Progressing");
+}
+
+#[test]
+fn what_goes_is_on_its_way_even_if_the_operator_has_seen_that() {
+    for (name, going) in [
+        ("live", true),
+        ("needs-a-person", true),
+        ("class-accepted", true),
+        ("live", false),
+    ] {
+        let mut object = recorded(name).unwrap();
+        if going {
+            object["metadata"]["deletionTimestamp"] = json!("2027-01-01T00:00:00Z");
+        }
+        assert_eq!(status_of(&object) == "Progressing", going, "{name}");
+    }
+}
+
+#[test]
 fn the_one_action_that_changes_something_is_offered() {
     let discovery = script("Webinar/actions/discovery.lua").unwrap();
     let offers = |object: &Value| run_lua(&discovery, object).unwrap();
