@@ -50,8 +50,3 @@ annotations:
   helm.sh/resource-policy: keep
 {{- end }}
 {{- end -}}
-
-{{/* What the operator may do, as the code says it. */}}
-{{- define "webinar-operator.rules" -}}
-{{- .Files.Get "files/rules.yaml" -}}
-{{- end -}}

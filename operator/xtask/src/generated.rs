@@ -26,16 +26,15 @@ pub(crate) struct Generated {
 pub(crate) fn files() -> Result<Vec<Generated>> {
     let mut files = Vec::new();
     for crd in crds() {
+        let plural = &crd.spec.names.plural;
+        let content = crd_yaml(&crd)?;
         files.push(Generated {
-            path: format!("crds/{}.yaml", crd.spec.names.plural),
-            content: crd_yaml(&crd)?,
+            path: format!("charts/webinar-operator/templates/crds/{plural}.yaml"),
+            content: crd_template(&content)?,
         });
         files.push(Generated {
-            path: format!(
-                "charts/webinar-operator/templates/crds/{}.yaml",
-                crd.spec.names.plural
-            ),
-            content: crd_template(&crd_yaml(&crd)?)?,
+            path: format!("crds/{plural}.yaml"),
+            content,
         });
     }
     files.push(Generated {

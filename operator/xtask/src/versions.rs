@@ -80,6 +80,11 @@ mod tests {
     }
 
     #[test]
+    fn this_repository_names_one_version() {
+        run(&Args { tag: None }).expect("one version");
+    }
+
+    #[test]
     fn one_version_everywhere() {
         let good = chart("1.2.3", "1.2.3");
         for changelog in [

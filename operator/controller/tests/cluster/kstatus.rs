@@ -12,8 +12,9 @@ use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 use webinar_api::WebinarStatus;
 
-use crate::judges::{MOMENTS, flux, flux_verdict, health, record, recorded, repository, run_lua, script};
+use crate::judges::{MOMENTS, file, health, recorded, repository, run_lua, script};
 use crate::support::assertions::verdict;
+use crate::support::flux::{flux, flux_verdict};
 use crate::support::manifests::{class, template_that_takes, webinar};
 use crate::support::scene::{SOON, Scene, Setting, in_seconds, story};
 
@@ -96,6 +97,12 @@ fn moments() {
         ensure!(seen.0.len() == MOMENTS.len(), "some moments were not seen");
         Ok(())
     });
+}
+
+/// Records an object.
+fn record(name: &str, object: &Value) -> Result<()> {
+    let path = file(name);
+    std::fs::write(&path, format!("{object:#}\n")).with_context(|| format!("writing {}", path.display()))
 }
 
 async fn play(scene: &mut Scene) -> Result<Seen> {

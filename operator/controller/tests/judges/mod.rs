@@ -1,17 +1,12 @@
-//! What GitOps tools make of an object: Argo CD with the Lua in `examples/argocd/`, Flux with its own libraries. And what
-//! they should make of each moment of an event, which is the table in the examples' README files.
+//! What Argo CD makes of an object with the Lua in `examples/argocd/`. And what it and Flux should make of each moment of an
+//! event, which is the table in the examples' README files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use mlua::{Lua, LuaOptions, StdLib, Value as LuaValue};
-use serde::Deserialize;
 use serde_json::{Map, Value};
-use tokio::io::AsyncWriteExt as _;
-use tokio::process::Command;
-use webinar_testbed::tools::{Tool, Tools};
 
 /// A moment in an object's life. `tests/recorded/<name>.json` is the object at that moment.
 #[derive(Debug)]
@@ -71,7 +66,8 @@ pub(crate) fn repository() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
 }
 
-fn file(name: &str) -> PathBuf {
+/// Where the object of a moment is recorded.
+pub(crate) fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/recorded")
         .join(format!("{name}.json"))
@@ -82,13 +78,6 @@ pub(crate) fn recorded(name: &str) -> Result<Value> {
     let path = file(name);
     let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
     Ok(serde_json::from_str(&text)?)
-}
-
-/// Records an object.
-#[allow(dead_code, reason = "only the story that sees the objects records them")]
-pub(crate) fn record(name: &str, object: &Value) -> Result<()> {
-    let path = file(name);
-    fs::write(&path, format!("{object:#}\n")).with_context(|| format!("writing {}", path.display()))
 }
 
 /// A script below `examples/argocd/`.
@@ -166,57 +155,4 @@ fn from_lua(value: &LuaValue) -> Result<Value> {
             .into(),
         other => anyhow::bail!("a script answers with a {}", other.type_name()),
     })
-}
-
-/// What Flux makes of an object.
-#[allow(
-    dead_code,
-    reason = "needs a program that only tests of the cluster part have"
-)]
-#[derive(Debug, Deserialize)]
-pub(crate) struct Verdict {
-    pub(crate) status: String,
-    pub(crate) message: String,
-}
-
-/// Asks Flux's libraries for each object. `args` of `flux-verdict`.
-#[allow(
-    dead_code,
-    reason = "needs a program that only tests of the cluster part have"
-)]
-pub(crate) async fn flux(args: &[&str], objects: &[Value]) -> Result<Vec<Verdict>> {
-    let mut input = String::new();
-    for object in objects {
-        input.push_str(&object.to_string());
-    }
-    let answer = flux_verdict(args, &input).await?;
-    let verdicts = answer
-        .lines()
-        .map(|line| serde_json::from_str(line).with_context(|| line.to_owned()))
-        .collect::<Result<Vec<Verdict>>>()?;
-    ensure!(verdicts.len() == objects.len(), "{answer}");
-    Ok(verdicts)
-}
-
-/// Runs `flux-verdict`, building it first if need be. Returns what it prints.
-#[allow(
-    dead_code,
-    reason = "needs a program that only tests of the cluster part have"
-)]
-pub(crate) async fn flux_verdict(args: &[&str], input: &str) -> Result<String> {
-    let tools = Tools::ensure(&[Tool::FluxVerdict], &|text| println!("{text}")).await?;
-    let mut child = Command::new(tools.path(Tool::FluxVerdict)?)
-        .args(args)
-        .current_dir(repository())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()?;
-    let mut stdin = child.stdin.take().context("no stdin")?;
-    stdin.write_all(input.as_bytes()).await?;
-    drop(stdin);
-    let done = child.wait_with_output().await?;
-    ensure!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    Ok(String::from_utf8(done.stdout)?)
 }
