@@ -18,6 +18,11 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 
 {{- define "webinar-operator.labels" -}}
 {{ include "webinar-operator.selector" . }}
+{{ include "webinar-operator.commonLabels" . }}
+{{- end -}}
+
+{{- /* Without those that the operator's pods are selected by. */ -}}
+{{- define "webinar-operator.commonLabels" -}}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
@@ -48,5 +53,49 @@ labels:
 {{- if .Values.crds.keep }}
 annotations:
   helm.sh/resource-policy: keep
+{{- end }}
+{{- end -}}
+
+{{- /* What the operator's pods and the test's have in common. */ -}}
+{{- define "webinar-operator.podDefaults" -}}
+{{- with .Values.imagePullSecrets }}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+securityContext:
+  runAsNonRoot: true
+  runAsUser: 65532
+  runAsGroup: 65532
+  seccompProfile:
+    type: RuntimeDefault
+{{- with .Values.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{- define "webinar-operator.containerSecurity" -}}
+securityContext:
+  allowPrivilegeEscalation: false
+  readOnlyRootFilesystem: true
+  capabilities:
+    drop: [ALL]
+{{- end -}}
+
+{{- /* One of the API server's policies, if it is switched on. */ -}}
+{{- define "webinar-operator.policy" -}}
+{{- range regexSplit "(?m)^---$" (.root.Files.Get (printf "files/policies/%s.yaml" .file)) -1 }}
+{{- $object := . | fromYaml }}
+{{- $_ := set $object.metadata "labels" (include "webinar-operator.labels" $.root | fromYaml) }}
+---
+{{ toYaml $object }}
 {{- end }}
 {{- end -}}

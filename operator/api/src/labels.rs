@@ -67,6 +67,9 @@ pub const SHAPE: &str = "webinar-operator.io/shape";
 /// Annotation of a WebinarClass: `"true"` makes it serve Webinars without `className`.
 pub const IS_DEFAULT_CLASS: &str = "webinar-operator.io/is-default-class";
 
+/// Annotation of a Webinar: `"true"` lets it be deleted while it is on air or has viewers.
+pub const ALLOW_DELETE: &str = "webinar-operator.io/allow-delete";
+
 /// Well-known label: name of the application.
 pub const APP_NAME: &str = "app.kubernetes.io/name";
 /// Well-known label: the tool that manages the object.

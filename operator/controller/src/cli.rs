@@ -10,6 +10,7 @@ use http::Uri;
 
 use crate::leader::{Candidate, Timings};
 use crate::offline::{self, PlanArgs};
+use crate::smoke::{self, SmokeTestArgs};
 use crate::{run, scrape, telemetry};
 
 /// Media capacity for online events, ready before the audience arrives.
@@ -26,6 +27,8 @@ enum Command {
     Run(RunArgs),
     /// Show what manifests will do, without a cluster.
     Plan(PlanArgs),
+    /// Test an installed operator with a small event of its own.
+    SmokeTest(SmokeTestArgs),
 }
 
 /// How to run the operator.
@@ -126,7 +129,7 @@ impl RunArgs {
 }
 
 /// `15s`, `500ms`: a time that is not zero.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let length: jiff::SignedDuration = text.parse().map_err(|e: jiff::Error| e.to_string())?;
     Duration::try_from(length)
         .ok()
@@ -147,11 +150,11 @@ impl Cli {
     /// Does what the command line says. The exit code is 0 when all went well and 1 otherwise; usage
     /// errors exit with 2 before this is reached.
     pub fn execute(self) -> ExitCode {
-        let args = match self.command {
-            Command::Run(args) => args,
+        let done = match self.command {
+            Command::Run(args) => telemetry::start(&args).and_then(|()| run::run(args)),
             Command::Plan(args) => return offline::plan(&args),
+            Command::SmokeTest(args) => smoke::run(&args),
         };
-        let done = telemetry::start(&args).and_then(|()| run::run(args));
         match done {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {

@@ -1,6 +1,7 @@
 //! The client: its configuration, the deadline on every call, and the count of calls.
 
 use std::future::Future;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -19,15 +20,9 @@ use crate::retry_after;
 /// How long any call may take. Watches are bounded by their own time-out instead.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(10);
 
-/// A client whose every call has a deadline and is counted, and which writes only while this process leads.
-///
-/// The client's own retry is off: it would go on writing for minutes after the lease is lost.
-pub(crate) async fn connect(
-    args: &RunArgs,
-    metrics: &Metrics,
-    leadership: &Leadership,
-) -> anyhow::Result<Client> {
-    let mut config = match &args.kubeconfig {
+/// How to reach the cluster: by this kubeconfig, or by what is found around the process. The client's own retry is off.
+pub(crate) async fn configuration(kubeconfig: Option<&Path>) -> anyhow::Result<Config> {
+    let mut config = match kubeconfig {
         Some(file) => {
             let kubeconfig = Kubeconfig::read_from(file)
                 .with_context(|| format!("--kubeconfig {} can't be used", file.display()))?;
@@ -40,6 +35,18 @@ pub(crate) async fn connect(
             .context("no way to reach a cluster; give one with --kubeconfig")?,
     };
     config.default_retry = false;
+    Ok(config)
+}
+
+/// A client whose every call has a deadline and is counted, and which writes only while this process leads.
+///
+/// The client's own retry is off: it would go on writing for minutes after the lease is lost.
+pub(crate) async fn connect(
+    args: &RunArgs,
+    metrics: &Metrics,
+    leadership: &Leadership,
+) -> anyhow::Result<Client> {
+    let config = configuration(args.kubeconfig.as_deref()).await?;
     let client = ClientBuilder::try_from(config)
         .context("the client can't be made from this configuration")?
         .with_layer(&TimeoutLayer::new(DEADLINE))

@@ -35,6 +35,7 @@ mod retry_after;
 mod ruling;
 mod run;
 mod scrape;
+mod smoke;
 mod status;
 mod telemetry;
 mod template;

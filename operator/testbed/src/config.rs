@@ -197,7 +197,8 @@ impl Layout {
             | Tool::Pause
             | Tool::MediaMtx
             | Tool::FluxVerdict
-            | Tool::Actionlint => Vec::new(),
+            | Tool::Actionlint
+            | Tool::KubeScore => Vec::new(),
         }
     }
 

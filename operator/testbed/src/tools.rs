@@ -43,6 +43,8 @@ pub enum Tool {
     FluxVerdict,
     /// The linter of GitHub workflows.
     Actionlint,
+    /// The linter of Kubernetes manifests.
+    KubeScore,
 }
 
 impl Tool {
@@ -83,6 +85,7 @@ impl Tool {
             Self::MediaMtx => "mediamtx",
             Self::FluxVerdict => "flux-verdict",
             Self::Actionlint => "actionlint",
+            Self::KubeScore => "kube-score",
         }
     }
 
@@ -103,6 +106,7 @@ impl Tool {
             Self::CoreDns => "1.14.2",
             Self::Pause | Self::FluxVerdict => "1.0.0",
             Self::Actionlint => "1.7.12",
+            Self::KubeScore => "1.20.0",
             Self::MediaMtx => "1.19.3",
         }
     }

@@ -1,11 +1,15 @@
 //! Every generated file, in one place: where it lies and what is in it.
 
 use std::fmt::Write as _;
+use std::fs;
 
 use anyhow::{Context as _, Result, ensure};
 use webinar_api::{crd_yaml, crds};
 use webinar_operator::rbac;
 use webinar_plan::Reason;
+
+use crate::repository::root;
+use crate::values;
 
 /// The namespace of the operator in files that have to name one.
 pub(crate) const OPERATOR_NAMESPACE: &str = "webinar-system";
@@ -44,6 +48,20 @@ pub(crate) fn files() -> Result<Vec<Generated>> {
     files.push(Generated {
         path: "charts/webinar-operator/files/rules.yaml".to_owned(),
         content: rbac::rules().yaml()?,
+    });
+    let chart = root().join("charts/webinar-operator");
+    let read = |name: &str| {
+        fs::read_to_string(chart.join(name)).with_context(|| format!("reading the chart's {name}"))
+    };
+    let values = values::table(&read("values.yaml")?)?;
+    files.push(Generated {
+        path: "charts/webinar-operator/README.md".to_owned(),
+        content: values::between(
+            &read("README.md")?,
+            "<!-- values -->",
+            "<!-- /values -->",
+            &values,
+        )?,
     });
     files.push(Generated {
         path: "operator/docs/reasons.md".to_owned(),

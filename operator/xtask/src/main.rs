@@ -19,6 +19,7 @@ mod served;
 mod spread;
 mod test;
 mod tidy;
+mod values;
 mod versions;
 mod viewers;
 

@@ -5,6 +5,7 @@
 //! `t` and a number are the named tests of safety: what must hold whatever goes wrong.
 
 mod ending;
+mod install;
 mod interrupted;
 #[path = "../judges/mod.rs"]
 mod judges;

@@ -36,7 +36,7 @@ const KUBERNETES: &str = concat!(
     " -X k8s.io/component-base/version.gitCommit=module",
 );
 
-const BATCHES: [Batch; 10] = [
+const BATCHES: [Batch; 11] = [
     Batch {
         tools: &[
             Tool::ApiServer,
@@ -113,6 +113,13 @@ const BATCHES: [Batch; 10] = [
         ldflags: "-s -w -X github.com/rhysd/actionlint.version=v1.7.12",
         about: "10 s",
     },
+    Batch {
+        tools: &[Tool::KubeScore],
+        module: "kube-score",
+        tags: "",
+        ldflags: "-s -w -X main.version=1.20.0",
+        about: "1 min",
+    },
 ];
 
 /// Where a tool lies once it is built.
@@ -137,6 +144,7 @@ fn package(tool: Tool) -> &'static str {
         Tool::MediaMtx => ".",
         Tool::FluxVerdict => "./flux-verdict",
         Tool::Actionlint => "github.com/rhysd/actionlint/cmd/actionlint",
+        Tool::KubeScore => "github.com/zegl/kube-score/cmd/kube-score",
     }
 }
 

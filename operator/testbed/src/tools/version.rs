@@ -13,7 +13,7 @@ use crate::wait::within;
 pub(super) async fn of(tool: Tool, program: &Path) -> Result<String> {
     let question: &[&str] = match tool {
         Tool::Kubectl => &["version", "--client"],
-        Tool::Helm => &["version"],
+        Tool::Helm | Tool::KubeScore => &["version"],
         Tool::CoreDns | Tool::Actionlint => &["-version"],
         Tool::Etcd
         | Tool::ApiServer

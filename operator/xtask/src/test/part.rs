@@ -90,7 +90,9 @@ const WATCHED: [&str; 2] = ["live::", "t21_viewer_safe::"];
 fn cluster(nightly: bool) -> Result<Vec<String>> {
     let control_plane = ["--test-threads=1", "--nocapture"];
     let mut twice = stories::run("prometheus", &[], nightly)?;
-    twice.extend(stories::run("release", &[], nightly)?);
+    for target in ["release", "chart"] {
+        twice.extend(stories::run(target, &[], nightly)?);
+    }
     for target in ["control_plane", "dataplane"] {
         twice.extend(stories::run(target, &control_plane, nightly)?);
     }
@@ -118,7 +120,13 @@ fn tools() -> Result<()> {
     runtime.block_on(async {
         let tools: Vec<Tool> = Tool::CONTROL_PLANE
             .into_iter()
-            .chain([Tool::Prometheus, Tool::FluxVerdict, Tool::Actionlint])
+            .chain([
+                Tool::Prometheus,
+                Tool::FluxVerdict,
+                Tool::Actionlint,
+                Tool::Helm,
+                Tool::KubeScore,
+            ])
             .collect();
         Tools::ensure(&tools, &|text| eprintln!("{text}")).await?;
         Ok(())

@@ -9,6 +9,7 @@ pub(crate) mod losses;
 pub(crate) mod manifests;
 pub(crate) mod oracle;
 pub(crate) mod random;
+pub(crate) mod release;
 pub(crate) mod replica;
 pub(crate) mod scene;
 mod setting;

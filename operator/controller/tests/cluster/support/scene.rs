@@ -83,6 +83,17 @@ async fn perform(scene: &mut Scene, play: impl AsyncFnOnce(&mut Scene) -> Result
     }
 }
 
+/// Makes the operator's namespace and its rights, and a kubeconfig with them.
+async fn grant(control_plane: &ControlPlane) -> Result<PathBuf> {
+    let namespace =
+        format!("{{apiVersion: v1, kind: Namespace, metadata: {{name: {OPERATOR_NAMESPACE}}}}}\n");
+    let yaml = namespace + &rbac::manifests(OPERATOR_NAMESPACE).yaml()?;
+    control_plane.apply_yaml(&yaml).await?;
+    control_plane
+        .service_account_kubeconfig(OPERATOR_NAMESPACE, rbac::NAME)
+        .await
+}
+
 /// What an Event says.
 #[derive(Debug)]
 pub(crate) struct Told {
@@ -122,14 +133,11 @@ impl Scene {
             ..NodeShape::default()
         };
         control_plane.create_nodes(&shape).await?;
-        let namespace =
-            format!("{{apiVersion: v1, kind: Namespace, metadata: {{name: {OPERATOR_NAMESPACE}}}}}\n");
-        control_plane
-            .apply_yaml(&(namespace + &rbac::manifests(OPERATOR_NAMESPACE).yaml()?))
-            .await?;
-        let mut kubeconfig = control_plane
-            .service_account_kubeconfig(OPERATOR_NAMESPACE, rbac::NAME)
-            .await?;
+        let mut kubeconfig = if setting.granted {
+            grant(&control_plane).await?
+        } else {
+            control_plane.kubeconfig()
+        };
         let mut proxy = None;
         if setting.proxied {
             let proxy = proxy.insert(FaultProxy::start(&control_plane).await?);
@@ -231,9 +239,40 @@ impl Scene {
         args.push("--kubeconfig".to_owned());
         args.push(self.kubeconfig.display().to_string());
         args.extend(self.operator_args.iter().cloned());
+        self.spawn(args, &[])
+    }
+
+    /// Starts the operator as a pod of a release would: with these arguments and variables, and as this ServiceAccount.
+    /// Only where it listens is the scene's.
+    pub(crate) async fn start_installed(
+        &mut self,
+        account: &str,
+        mut args: Vec<String>,
+        env: &[(&str, &str)],
+    ) -> Result<()> {
+        let kubeconfig = self
+            .control_plane
+            .service_account_kubeconfig(OPERATOR_NAMESPACE, account)
+            .await?;
+        args.push(format!("--kubeconfig={}", kubeconfig.display()));
+        args.push(format!("--listen={}", self.listen));
+        self.spawn(args, env)?;
+        self.operator_ready(SOON).await
+    }
+
+    fn spawn(&mut self, args: Vec<String>, env: &[(&str, &str)]) -> Result<()> {
         let log = self.control_plane.work_dir().join("operator.log");
         let binary = Path::new(env!("CARGO_BIN_EXE_webinar-operator"));
-        self.operator = Some(OperatorProcess::spawn(binary, args, [("NO_COLOR", "1")], log)?);
+        let env = env.iter().chain(&[("NO_COLOR", "1")]).copied();
+        self.operator = Some(OperatorProcess::spawn(binary, args, env, log)?);
+        Ok(())
+    }
+
+    /// Ends the operator as the kubelet does.
+    pub(crate) async fn stop_operator(&mut self) -> Result<()> {
+        let exit = self.operator()?.stop(Duration::from_secs(30)).await?;
+        ensure!(exit.success(), "the operator ended: {exit:?}");
+        self.operator = None;
         Ok(())
     }
 

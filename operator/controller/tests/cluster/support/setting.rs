@@ -9,6 +9,8 @@ pub(crate) struct Setting {
     pub(crate) nodes: u32,
     /// Admission plugins beyond the default ones.
     pub(crate) admission_plugins: Vec<String>,
+    /// The operator has its namespace and its rights.
+    pub(crate) granted: bool,
     /// The CRDs are installed and the classes `full` and `tiny` exist.
     pub(crate) prepared: bool,
     /// More arguments for the operator.
@@ -29,6 +31,16 @@ impl Setting {
         }
     }
 
+    /// Nodes alone: everything else comes with a release.
+    pub(crate) fn bare(nodes: u32) -> Self {
+        Self {
+            nodes,
+            granted: false,
+            prepared: false,
+            ..Self::default()
+        }
+    }
+
     /// So many nodes, and a fault proxy.
     pub(crate) fn proxied(nodes: u32) -> Self {
         Self {
@@ -44,6 +56,7 @@ impl Default for Setting {
         Self {
             nodes: 3,
             admission_plugins: Vec::new(),
+            granted: true,
             prepared: true,
             operator_args: Vec::new(),
             proxied: false,

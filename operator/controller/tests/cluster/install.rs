@@ -1,0 +1,232 @@
+//! What a platform team does with the chart, on a cluster whose namespaces are `restricted`.
+
+use anyhow::{Context as _, Result, ensure};
+use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec};
+use kube::api::PostParams;
+use kube::{Api, ResourceExt as _};
+use webinar_api::{Phase, WebinarClass};
+use webinar_testbed::audit::Record;
+use webinar_testbed::wait::eventually;
+
+use crate::support::assertions::{nothing_was_deleted, verdict};
+use crate::support::manifests::{OPERATOR_NAMESPACE, webinar};
+use crate::support::release::{Helm, NAME};
+use crate::support::scene::{OPERATOR, SOON, Scene, Setting, in_seconds, story};
+use crate::support::world::{Counts, Fleet};
+
+/// Of 10,000 people with the preset's sizes.
+const FLEET: Counts = [2, 0, 15];
+
+async fn restricted(scene: &Scene, namespaces: &[&str]) -> Result<()> {
+    for name in namespaces {
+        scene
+            .apply(&format!(
+                "{{apiVersion: v1, kind: Namespace, metadata: {{name: {name}, labels: \
+                 {{pod-security.kubernetes.io/enforce: restricted}}}}}}"
+            ))
+            .await?;
+    }
+    Ok(())
+}
+
+fn setting() -> Setting {
+    Setting {
+        admission_plugins: vec!["OwnerReferencesPermissionEnforcement".to_owned()],
+        ..Setting::bare(3)
+    }
+}
+
+/// An event for 10,000 people, on air.
+async fn on_air(scene: &Scene) -> Result<Fleet> {
+    // As soon as possible would be a quarter of an hour.
+    let spec = format!("tier: 10k, startTime: '{}'", in_seconds(0));
+    scene.apply(&webinar("events", "live", &spec)).await?;
+    scene
+        .until("events", "live", "on air", SOON, |s| s.phase == Some(Phase::Live))
+        .await?;
+    Fleet::complete(scene, "events", "live", FLEET, SOON).await
+}
+
+/// The event goes on with the pods that it had.
+async fn goes_on(scene: &Scene, before: &Fleet) -> Result<()> {
+    let now = Fleet::complete(scene, "events", "live", FLEET, SOON).await?;
+    ensure!(now.uids() == before.uids(), "pods were replaced");
+    Ok(())
+}
+
+async fn class_uid(scene: &Scene) -> Result<String> {
+    let classes: Api<WebinarClass> = Api::all(scene.control_plane.client());
+    classes.get("standard").await?.uid().context("no UID")
+}
+
+/// The block of a text from the line that begins with `first` to the line `EOF`.
+fn block<'a>(text: &'a str, first: &str) -> Result<&'a str> {
+    let start = text
+        .find(first)
+        .with_context(|| format!("no {first:?} in {text}"))?;
+    let end = text[start..].find("\nEOF\n").context("no end")?;
+    Ok(&text[start..start + end + 5])
+}
+
+#[test]
+fn a_release_lives_from_its_install_to_its_reinstall() {
+    story(setting(), async |scene| {
+        restricted(scene, &[OPERATOR_NAMESPACE, "events"]).await?;
+        let helm = Helm::new().await?;
+        helm.deploy(scene, "install", &[]).await?;
+        let notes = helm.run(scene, "get notes", &[]).await?;
+        let said = scene.control_plane.shell(block(&notes, "kubectl apply")?).await?;
+        ensure!(
+            said == "webinar.webinar-operator.io/first-event created\n",
+            "{said}"
+        );
+        scene
+            .until("default", "first-event", "accepted", SOON, |s| {
+                verdict(s, "Ready").0 == "True"
+            })
+            .await?;
+        let tested = helm.test(scene).await?;
+        println!("{tested}");
+        ensure!(tested.contains("the operator works"), "{tested}");
+        let left = scene.webinars(OPERATOR_NAMESPACE).get_opt("smoke-test").await?;
+        ensure!(left.is_none(), "the test's event is there");
+
+        let before = on_air(scene).await?;
+        let class = class_uid(scene).await?;
+        let moment = scene.mark().await?;
+        let changed = ["--set=replicaCount=3,operator.maxInFlight=32,class.spec.maxTotalPods=5000"];
+        helm.deploy(scene, "upgrade", &changed).await?;
+        ensure!(class_uid(scene).await? == class, "the class was made anew");
+        goes_on(scene, &before).await?;
+
+        scene.refusing = true;
+        helm.run(scene, "uninstall", &[]).await?;
+        scene.stop_operator().await?;
+        let crds = scene.kubectl("get crd -o name").await?;
+        ensure!(crds.lines().count() == 2, "{crds}");
+        ensure!(scene.webinars("events").get_opt("live").await?.is_some());
+        goes_on(scene, &before).await?;
+        for gone in [
+            "webinarclass,validatingadmissionpolicy,priorityclass -o name".to_owned(),
+            format!(
+                "all,podtemplate,serviceaccount,role,poddisruptionbudget -l app.kubernetes.io/instance={NAME} -n {OPERATOR_NAMESPACE} -o name"
+            ),
+        ] {
+            eventually("the end of the release's objects", SOON, async || {
+                let left = scene.kubectl(&format!("get {gone}")).await?;
+                let left: Vec<&str> = left.lines().filter(|line| !line.contains("/system-")).collect();
+                ensure!(left.is_empty(), "{left:?}");
+                Ok(())
+            })
+            .await?;
+        }
+
+        helm.deploy(scene, "install", &[]).await?;
+        scene
+            .until("events", "live", "looked after again", SOON, |s| {
+                verdict(s, "Ready").0 == "True" && verdict(s, "CapacityReady").0 == "True"
+            })
+            .await?;
+        goes_on(scene, &before).await?;
+        nothing_was_deleted(&scene.since(moment).await?, "events")
+    });
+}
+
+/// The chart as it was before it had policies, a schema and a test: there is no release yet that could be upgraded.
+const EARLIER: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/tests/cluster/recorded/webinar-operator-0.0.1.tgz"
+);
+
+#[test]
+fn an_earlier_release_is_upgraded_with_an_event_on_air() {
+    story(setting(), async |scene| {
+        restricted(scene, &[OPERATOR_NAMESPACE, "events"]).await?;
+        let helm = Helm::new().await?;
+        // Its class could not come together with its definition.
+        helm.deploy_from(scene, "install", EARLIER, &["--set=preset=none"])
+            .await?;
+        helm.deploy_from(scene, "upgrade", EARLIER, &["--set=preset=mediamtx"])
+            .await?;
+        let before = on_air(scene).await?;
+        let class = class_uid(scene).await?;
+        let moment = scene.mark().await?;
+        helm.deploy(scene, "upgrade", &[]).await?;
+        ensure!(class_uid(scene).await? == class, "the class was made anew");
+        let policies = scene.kubectl("get validatingadmissionpolicy -o name").await?;
+        ensure!(policies.lines().count() == 3, "{policies}");
+        goes_on(scene, &before).await?;
+        nothing_was_deleted(&scene.since(moment).await?, "events")
+    });
+}
+
+#[test]
+fn a_release_for_some_namespaces_sees_nothing_elsewhere() {
+    story(setting(), async |scene| {
+        restricted(scene, &[OPERATOR_NAMESPACE, "here", "elsewhere"]).await?;
+        let helm = Helm::new().await?;
+        helm.deploy(scene, "install", &["--set=watchNamespaces={here}"])
+            .await?;
+        let moment = scene.mark().await?;
+        for namespace in ["elsewhere", "here"] {
+            scene.apply(&webinar(namespace, "event", "tier: 10k")).await?;
+        }
+        Fleet::complete(scene, "here", "event", FLEET, SOON).await?;
+        let tested = helm.test(scene).await?;
+        ensure!(
+            tested.contains("here/smoke-test and its pods are gone"),
+            "{tested}"
+        );
+        let status = scene.status("elsewhere", "event").await?;
+        ensure!(status.conditions.is_empty(), "{status:?}");
+        let records = scene.since(moment).await?;
+        let there: Vec<&Record> = records
+            .by(OPERATOR)
+            .filter(|r| r.namespace == "elsewhere")
+            .collect();
+        ensure!(there.is_empty(), "{there:?}");
+        for (verb, resource) in [
+            ("list", "webinars"),
+            ("list", "pods"),
+            ("create", "pods"),
+            ("create", "services"),
+        ] {
+            for (namespace, expected) in [("here", true), ("elsewhere", false), ("", false)] {
+                let may = may(scene, verb, resource, namespace).await?;
+                ensure!(may == expected, "may {verb} {resource} in {namespace:?}: {may}");
+            }
+        }
+        // Never upgraded, so its class is still what the hook made.
+        scene.refusing = true;
+        helm.run(scene, "uninstall", &[]).await?;
+        let left = scene.kubectl("get webinarclass -o name").await?;
+        ensure!(left.is_empty(), "{left}");
+        Ok(())
+    });
+}
+
+async fn may(scene: &Scene, verb: &str, resource: &str, namespace: &str) -> Result<bool> {
+    let text = |text: &str| Some(text.to_owned());
+    let group = if resource == "webinars" {
+        "webinar-operator.io"
+    } else {
+        ""
+    };
+    let review = SubjectAccessReview {
+        spec: SubjectAccessReviewSpec {
+            user: text(OPERATOR),
+            resource_attributes: Some(ResourceAttributes {
+                verb: text(verb),
+                group: text(group),
+                resource: text(resource),
+                namespace: text(namespace),
+                ..ResourceAttributes::default()
+            }),
+            ..SubjectAccessReviewSpec::default()
+        },
+        ..SubjectAccessReview::default()
+    };
+    let reviews: Api<SubjectAccessReview> = Api::all(scene.control_plane.client());
+    let answer = reviews.create(&PostParams::default(), &review).await?;
+    Ok(answer.status.context("no answer")?.allowed)
+}
