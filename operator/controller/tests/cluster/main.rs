@@ -14,6 +14,7 @@ mod ordered;
 mod outage;
 mod past;
 mod permissions;
+mod policies;
 mod proxied;
 mod quiet;
 mod raised;

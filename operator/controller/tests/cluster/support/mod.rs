@@ -11,4 +11,5 @@ pub(crate) mod random;
 pub(crate) mod replica;
 pub(crate) mod scene;
 mod setting;
+pub(crate) mod tenant;
 pub(crate) mod world;
