@@ -192,7 +192,17 @@ async fn on_air(scene: &mut Scene) -> Result<()> {
             s.phase == Some(Phase::Live)
         })
         .await?;
-    Ok(())
+    let classes: Api<WebinarClass> = Api::all(scene.control_plane.client());
+    eventually("the default class to say whom it serves", SOON, async || {
+        let status = classes.get("open").await?.status.unwrap_or_default();
+        let said = status.conditions.first().map(|c| c.message.as_str());
+        ensure!(
+            said.is_some_and(|m| m.contains("and so is open to everyone")),
+            "{said:?}"
+        );
+        Ok(())
+    })
+    .await
 }
 
 /// What is on air stays, whichever way it is deleted; what is weeks ahead goes.
