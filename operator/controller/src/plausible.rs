@@ -1,8 +1,8 @@
-//! Whether a memory can be one of ours. Who may write ControllerRevisions in a namespace may write one that is not, and its
-//! numbers must not become slots, Services or times without end.
+//! Whether what is written in objects can be of ours. Who may write pods or ControllerRevisions in a namespace may write
+//! anything into them, and their numbers must not become slots, Services or times without end.
 
 use jiff::{SignedDuration, Timestamp};
-use webinar_plan::{Accepted, Counts, Failover, Memory, Shape, Spec};
+use webinar_plan::{Accepted, Counts, Failover, Memory, Role, Shape, Slot, Spec};
 
 /// Most pods of one role that a class can allow.
 const MOST_PODS: u32 = 50_000;
@@ -15,7 +15,23 @@ const LONGEST: SignedDuration = SignedDuration::from_hours(72);
 /// Seconds of the years 2000 and 2200, between which every event is.
 const TIMES: std::ops::Range<i64> = 946_684_800..7_258_118_400;
 
-/// The error is a sentence that says what can't be.
+/// A slot that a fleet can have, as labels name it.
+pub(crate) fn slot(text: &str) -> Option<Slot> {
+    let slot: Slot = text.parse().ok()?;
+    let slots = match slot.role {
+        Role::Sfu => MOST_SFUS,
+        Role::Mid | Role::Relay => MOST_PODS,
+    };
+    (slot.index < slots).then_some(slot)
+}
+
+/// A time of an event, as annotations name it.
+pub(crate) fn time(text: &str) -> Option<Timestamp> {
+    let time: Timestamp = text.parse().ok()?;
+    moment(time).ok().map(|()| time)
+}
+
+/// The error is a sentence that says what can't be of a memory.
 pub(crate) fn check(memory: &Memory) -> Result<(), String> {
     let Memory {
         run,
@@ -112,4 +128,33 @@ fn moment(t: Timestamp) -> Result<(), String> {
         return Ok(());
     }
     Err(format!("the time {t} can't be"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_and_times_without_end_are_none() {
+        for (text, is) in [
+            ("relay-0", true),
+            ("relay-49999", true),
+            ("relay-50000", false),
+            ("relay-4294967295", false),
+            ("mid-4294967294", false),
+            ("sfu-99", true),
+            ("sfu-100", false),
+            ("relay--1", false),
+        ] {
+            assert_eq!(slot(text).is_some(), is, "{text}");
+        }
+        for (text, is) in [
+            ("2027-03-04T17:00:00Z", true),
+            ("9999-12-30T22:00:00Z", false),
+            ("-009999-01-02T01:59:59Z", false),
+            ("now", false),
+        ] {
+            assert_eq!(time(text).is_some(), is, "{text}");
+        }
+    }
 }

@@ -5,6 +5,7 @@
 //! `t` and a number are the named tests of safety: what must hold whatever goes wrong.
 
 mod ending;
+mod hostile;
 mod interrupted;
 mod live;
 mod million;
@@ -43,4 +44,5 @@ mod t18_drain_pdb;
 mod t19_quota;
 mod t20_no_capacity;
 mod t21_viewer_safe;
+mod t23_tenant_escape;
 mod t24_flood;
