@@ -7,6 +7,9 @@
 mod ending;
 mod hostile;
 mod interrupted;
+#[path = "../judges/mod.rs"]
+mod judges;
+mod kstatus;
 mod live;
 mod million;
 mod moved;
