@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::{Context as _, Result, ensure};
 use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::ListParams;
+use kube::api::{ListParams, PostParams};
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, ResourceExt as _};
 use webinar_api::{Phase, Webinar};
@@ -134,8 +134,13 @@ async fn prepare(scene: &mut Scene) -> Result<()> {
     let greedy = serde_json::from_value(serde_json::json!({
         "metadata": {"name": "greedy"}, "spec": {"tier": "1M", "className": "full"},
     }))?;
+    // Until the policy is in force nothing may be stored that it refuses.
+    let trial = PostParams {
+        dry_run: true,
+        ..PostParams::default()
+    };
     in_force("the policy on use", "may not use", async || {
-        tenant.create(&kube::api::PostParams::default(), &greedy).await
+        tenant.create(&trial, &greedy).await
     })
     .await?;
     let own =
@@ -228,6 +233,24 @@ async fn outcome(scene: &Scene, records: &Records) -> Result<()> {
         .collect();
     ensure!(to_neighbour.is_empty(), "{to_neighbour:?}");
 
+    // Whatever was sent, no event of theirs has another class than theirs, or is promised more than it allows.
+    for namespace in ["tenant", "keyholder"] {
+        for stored in scene.webinars(namespace).list(&ListParams::default()).await? {
+            let class = stored.spec.class_name.as_deref();
+            ensure!(
+                class == Some("tenants"),
+                "{} has class {class:?}",
+                stored.name_any()
+            );
+            let pods: i32 = stored
+                .status
+                .iter()
+                .flat_map(|s| &s.pools)
+                .map(|p| p.desired)
+                .sum();
+            ensure!(pods <= 24, "{} is to have {pods} pods", stored.name_any());
+        }
+    }
     let made: Vec<(String, String)> = records
         .by(OPERATOR)
         .filter(|r| r.done() && r.verb == "create" && r.resource == "pods")

@@ -19,8 +19,6 @@ use crate::support::scene::{OPERATOR, SOON, Scene};
 pub(crate) enum Hold {
     /// `<webinar> <condition>=<status>/<reason>`: its status comes to say so.
     Says(Who, String, String, String),
-    /// `<webinar> judged`: the operator has looked at what is stored and said something of it.
-    Judged(Who),
     /// `<webinar> stored without <text>`.
     Without(Who, String),
     /// `at most <n> pods of <webinar>`, or `no pods of <webinar>`.
@@ -80,9 +78,6 @@ impl FromStr for Hold {
         if let Some((webinar, words)) = text.split_once(" stored without ") {
             return Ok(Self::Without(who(webinar), words.to_owned()));
         }
-        if let Some(webinar) = text.strip_suffix(" judged") {
-            return Ok(Self::Judged(who(webinar)));
-        }
         let (webinar, said) = text.rsplit_once(' ').with_context(unknown)?;
         let (kind, said) = said.split_once('=').with_context(unknown)?;
         let (status, reason) = said.split_once('/').with_context(unknown)?;
@@ -106,16 +101,6 @@ impl Hold {
                     (is, why) == (status, reason)
                 };
                 scene.until(namespace, name, &what, SOON, said).await.map(|_| ())
-            }
-            Self::Judged((namespace, name)) => {
-                let what = format!("{namespace}/{name} to be judged");
-                eventually(&what, SOON, async || {
-                    let stored = scene.webinars(namespace).get(name).await?;
-                    let told = stored.status.and_then(|s| s.observed_generation);
-                    ensure!(told == stored.metadata.generation, "{told:?}");
-                    Ok(())
-                })
-                .await
             }
             Self::Without((namespace, name), words) => {
                 let stored = scene.webinars(namespace).get(name).await?;
