@@ -47,5 +47,6 @@ mod t18_drain_pdb;
 mod t19_quota;
 mod t20_no_capacity;
 mod t21_viewer_safe;
+mod t22_admission_outage;
 mod t23_tenant_escape;
 mod t24_flood;
