@@ -356,7 +356,8 @@ mod tests {
     #[test]
     fn numbers_that_no_run_can_have_are_not_believed() {
         let late: Timestamp = "9000-01-01T00:00:00Z".parse().unwrap();
-        let forgeries: [(&str, fn(&mut Memory, Timestamp)); 12] = [
+        type Forgery = fn(&mut Memory, Timestamp);
+        let forgeries: [(&str, Forgery); 12] = [
             ("4294967295 SFUs", |m, _| m.shape.sfus = u32::MAX),
             ("4294967295 viewers Services", |m, _| {
                 m.shape.shards = ShardRule::from_steps(vec![(0, u32::MAX)]).unwrap();
@@ -366,7 +367,7 @@ mod tests {
             ("4294967295 mids", |m, _| m.accepted.base.mid = u32::MAX),
             ("101 SFUs", |m, _| m.accepted.base.sfu = 101),
             ("4294967295 SFUs", |m, _| {
-                m.failover.as_mut().unwrap().to = u32::MAX
+                m.failover.as_mut().unwrap().to = u32::MAX;
             }),
             ("1001 panelists", |m, _| m.accepted.spec.panelists = 1_001),
             ("a duration of -1 s", |m, _| {
@@ -377,7 +378,7 @@ mod tests {
             }),
             ("the time 9000-01-01T00:00:00Z", |m, late| m.accepted.start = late),
             ("the time 9000-01-01T00:00:00Z", |m, late| {
-                m.live_since = Some(late)
+                m.live_since = Some(late);
             }),
         ];
         for (said, forge) in forgeries {

@@ -305,7 +305,7 @@ subjects: [{kind: User, name: bob}]
         .await?;
     let bob = client_as(scene, "bob").await?;
     let pods: Api<Pod> = Api::namespaced(bob.clone(), "events");
-    let labelled = pod(json!({labels::WEBINAR_UID: "u", "app": "web"}));
+    let labelled = pod(&json!({labels::WEBINAR_UID: "u", "app": "web"}));
     in_force("the policy on ownership", "may not mark it", async || {
         pods.create(&dry_run(), &labelled).await
     })
@@ -328,7 +328,7 @@ subjects: [{kind: User, name: bob}]
         ensure!(said.contains("bob may not mark it"), "{plural}: {said}");
     }
     // Later it is the same.
-    pods.create(&PostParams::default(), &pod(json!({"app": "web"})))
+    pods.create(&PostParams::default(), &pod(&json!({"app": "web"})))
         .await?;
     let label = |key: &str, value: Value| Patch::Merge(json!({"metadata": {"labels": {key: value}}}));
     let params = PatchParams::default();
@@ -360,7 +360,7 @@ subjects: [{kind: User, name: bob}]
     Ok(())
 }
 
-fn pod(labels: Value) -> Pod {
+fn pod(labels: &Value) -> Pod {
     let pod = json!({
         "metadata": {"name": "web", "labels": labels},
         "spec": {"containers": [{"name": "web", "image": "example.com/web:1"}]},
