@@ -36,9 +36,9 @@ pub(crate) async fn reconcile(class: Arc<WebinarClass>, context: Arc<Context>) -
         default_class(platform.classes.iter().map(AsRef::as_ref)).is_some_and(|c| c.uid() == class.uid());
     let role = match (is_default(&class), defaults, served) {
         (false, _, _) => None,
-        (true, 0 | 1, _) => Some("It serves Webinars without `className`."),
+        (true, 0 | 1, _) => Some("It serves Webinars without `className`, and so is open to everyone."),
         (true, _, true) => Some(
-            "Several classes are annotated as the default; this one is the newest and serves Webinars without `className`.",
+            "Several classes are annotated as the default; this one is the newest and serves Webinars without `className`, and so is open to everyone.",
         ),
         (true, _, false) => Some(
             "Several classes are annotated as the default; a newer one serves Webinars without `className`.",

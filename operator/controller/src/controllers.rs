@@ -1,10 +1,11 @@
 //! The two controllers: one for Webinars in each scope, one for WebinarClasses.
 
 use std::collections::HashSet;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt as _;
+use futures::{FutureExt as _, StreamExt as _};
 use jiff::Timestamp;
 use kube::core::DeserializeGuard;
 use kube::runtime::Controller;
@@ -17,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use webinar_api::{Webinar, WebinarClass};
 
 use crate::context::{Context, try_again};
+use crate::error::Error;
 use crate::fair::Claimant;
 use crate::throttle::throttle;
 use crate::turns::Turns;
@@ -92,7 +94,7 @@ pub(crate) async fn keep_webinars(
                         return Ok(Action::await_change());
                     };
                     let begun = tokio::time::Instant::now();
-                    let done = reconcile::reconcile(webinar, context).await;
+                    let done = unharmed(&webinar, reconcile::reconcile(Arc::clone(&webinar), context)).await;
                     seconds.observe(begun.elapsed().as_secs_f64());
                     done
                 }
@@ -116,6 +118,23 @@ pub(crate) async fn keep_webinars(
         () = run => Ok(()),
         () = tidy_up => Ok(()),
     }
+}
+
+/// A pass that panics is one that failed: it would end the process, and with it the passes over all other Webinars.
+async fn unharmed(
+    webinar: &DeserializeGuard<Webinar>,
+    pass: impl Future<Output = Result<Action, Error>>,
+) -> Result<Action, Error> {
+    // Nothing is left half done: what passes share is behind locks that are taken for a moment, and read when poisoned.
+    let done = AssertUnwindSafe(pass).catch_unwind().await;
+    done.unwrap_or_else(|_| {
+        let what = format!(
+            "{}/{}",
+            webinar.namespace().unwrap_or_default(),
+            webinar.name_any()
+        );
+        Err(Error::Panicked { what })
+    })
 }
 
 /// Who wants to be looked at: namespaces take turns.
@@ -191,5 +210,23 @@ async fn tidy_up(scope: Option<String>, context: Arc<Context>, store: Store<Dese
             context.metrics.forget(namespace, name);
         }
         shown = names;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_pass_that_panics_is_one_that_failed() {
+        let webinar = serde_json::json!({"metadata": {"namespace": "events", "name": "event"}, "spec": {"tier": "10k"}});
+        let webinar: DeserializeGuard<Webinar> = serde_json::from_value(webinar).expect("a Webinar");
+        let fine = unharmed(&webinar, async { Ok(Action::await_change()) }).await;
+        assert_eq!(fine.expect("an action"), Action::await_change());
+        let broken = unharmed(&webinar, async { panic!("a mistake") }).await;
+        assert_eq!(
+            broken.expect_err("a failure").to_string(),
+            "a pass over Webinar events/event panicked"
+        );
     }
 }

@@ -29,6 +29,12 @@ pub(crate) enum Error {
         /// What has changed.
         what: String,
     },
+    /// The pass itself went wrong: a mistake of ours, which must not take other Webinars with it.
+    #[error("a pass over Webinar {what} panicked")]
+    Panicked {
+        /// Namespace and name.
+        what: String,
+    },
     /// An object could not be written as JSON.
     #[error("{what} can't be written as JSON: {source}")]
     Json {
@@ -47,6 +53,7 @@ impl Error {
             Self::Deadline { .. } => "deadline",
             Self::Outdated { .. } => "outdated",
             Self::Json { .. } => "json",
+            Self::Panicked { .. } => "panic",
         }
     }
 
@@ -71,7 +78,7 @@ impl Error {
                 kube::Error::Api(status) => Some(status),
                 _ => None,
             },
-            Self::Deadline { .. } | Self::Outdated { .. } | Self::Json { .. } => None,
+            Self::Deadline { .. } | Self::Outdated { .. } | Self::Json { .. } | Self::Panicked { .. } => None,
         }
     }
 }

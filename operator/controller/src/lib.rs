@@ -26,6 +26,7 @@ mod neighbours;
 mod observe;
 mod offline;
 mod ownership;
+mod plausible;
 mod pulse;
 mod quantity;
 mod recent;

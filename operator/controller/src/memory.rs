@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use crate::history;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::api::core::v1::PodTemplateSpec;
@@ -12,6 +11,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use webinar_api::{WebinarClassSpec, labels};
 use webinar_plan::{Accepted, Counts, Memory, Shape, ShardRule, Spec, Tier};
+
+use crate::{history, plausible};
 
 /// Annotations that hold moments of a run. Each is absent until it has come.
 pub(crate) const MOMENTS: [&str; 7] = [
@@ -179,7 +180,7 @@ pub(crate) fn read(revision: &ControllerRevision) -> Result<Memory, String> {
     let [sfu, mid, relay] = accepted.base;
     let shards = ShardRule::from_steps(shape.shards)
         .ok_or_else(|| format!("`{}` has shards that don't rise from slot 0", labels::SHAPE))?;
-    Ok(Memory {
+    let memory = Memory {
         run,
         accepted: Accepted {
             spec: Spec {
@@ -212,7 +213,14 @@ pub(crate) fn read(revision: &ControllerRevision) -> Result<Memory, String> {
         peak: given(revision, labels::PEAK_ATTENDEES, number)?,
         incidents: given(revision, labels::INCIDENTS, history::read_incidents)?.unwrap_or_default(),
         failover: given(revision, labels::FAILOVER, history::read_failover)?,
-    })
+    };
+    plausible::check(&memory)?;
+    Ok(memory)
+}
+
+/// Name of the class that a run is ruled by.
+pub(crate) fn class_name(revision: &ControllerRevision) -> Option<&str> {
+    revision.data.as_ref()?.0.get("className")?.as_str()
 }
 
 /// Reads the pinned class and templates back, if their hash is right.
@@ -343,6 +351,41 @@ mod tests {
     #[test]
     fn a_memory_reads_back_as_written() {
         assert_eq!(read(&revision(&sample())), Ok(sample()));
+    }
+
+    #[test]
+    fn numbers_that_no_run_can_have_are_not_believed() {
+        let late: Timestamp = "9000-01-01T00:00:00Z".parse().unwrap();
+        type Forgery = fn(&mut Memory, Timestamp);
+        let forgeries: [(&str, Forgery); 12] = [
+            ("4294967295 SFUs", |m, _| m.shape.sfus = u32::MAX),
+            ("4294967295 viewers Services", |m, _| {
+                m.shape.shards = ShardRule::from_steps(vec![(0, u32::MAX)]).unwrap();
+            }),
+            ("50001 relays", |m, _| m.most_relays = 50_001),
+            ("4294967295 relays", |m, _| m.accepted.base.relay = u32::MAX),
+            ("4294967295 mids", |m, _| m.accepted.base.mid = u32::MAX),
+            ("101 SFUs", |m, _| m.accepted.base.sfu = 101),
+            ("4294967295 SFUs", |m, _| {
+                m.failover.as_mut().unwrap().to = u32::MAX;
+            }),
+            ("1001 panelists", |m, _| m.accepted.spec.panelists = 1_001),
+            ("a duration of -1 s", |m, _| {
+                m.accepted.spec.duration = SignedDuration::from_secs(-1);
+            }),
+            ("a duration of 9223372036854775807 s", |m, _| {
+                m.accepted.spec.overrun = Some(SignedDuration::MAX);
+            }),
+            ("the time 9000-01-01T00:00:00Z", |m, late| m.accepted.start = late),
+            ("the time 9000-01-01T00:00:00Z", |m, late| {
+                m.live_since = Some(late);
+            }),
+        ];
+        for (said, forge) in forgeries {
+            let mut memory = sample();
+            forge(&mut memory, late);
+            assert_eq!(read(&revision(&memory)), Err(format!("{said} can't be")));
+        }
     }
 
     #[test]

@@ -97,7 +97,7 @@ impl Caches {
     /// What belongs to this Webinar, or looks as if it did.
     pub(crate) fn look(&self, owner: &Owner) -> Seen {
         let (namespace, uid) = (owner.namespace.as_str(), owner.uid.as_str());
-        let mut revisions = owned(&self.revisions.store, namespace, uid);
+        let mut revisions = owned(&self.revisions.store, owner);
         revisions.sort_by_key(|r| std::cmp::Reverse(r.revision));
         let platform = self.platform();
         let everyone = if platform.shares() {
@@ -112,12 +112,12 @@ impl Caches {
         Seen {
             pods,
             strangers,
-            services: owned(&self.services.store, namespace, uid),
+            services: owned(&self.services.store, owner),
             slices: self.slices.store.state_filter(|s| {
                 s.namespace().as_deref() == Some(namespace)
                     && s.labels().get(labels::WEBINAR_UID).map(String::as_str) == Some(uid)
             }),
-            budgets: owned(&self.budgets.store, namespace, uid),
+            budgets: owned(&self.budgets.store, owner),
             revisions,
             platform,
             everyone,
@@ -157,9 +157,11 @@ impl Caches {
 }
 
 /// Owned by UID: what merely carries our labels is nobody's of ours.
-fn owned<K>(store: &Store<K>, namespace: &str, uid: &str) -> Vec<Arc<K>>
+fn owned<K>(store: &Store<K>, owner: &Owner) -> Vec<Arc<K>>
 where
     K: Resource<DynamicType = ()> + Clone + 'static,
 {
-    store.state_filter(|object| object.namespace().as_deref() == Some(namespace) && is_owned_by(object, uid))
+    store.state_filter(|object| {
+        object.namespace().as_deref() == Some(&owner.namespace) && is_owned_by(object, owner)
+    })
 }

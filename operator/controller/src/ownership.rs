@@ -5,7 +5,7 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::{Resource, ResourceExt as _};
-use webinar_api::{Webinar, labels};
+use webinar_api::{GROUP, Webinar, labels};
 
 /// The Webinar as the owner of what is built for it.
 #[derive(Debug, Clone)]
@@ -45,33 +45,39 @@ impl Owner {
     }
 }
 
-/// The Webinar `uid` is the controller of `object`, and blocks on it: where the API server enforces permissions on owner
-/// references, only who may change the Webinar's finalizers can write that.
-pub(crate) fn is_owned_by<K: Resource>(object: &K, uid: &str) -> bool {
-    object
-        .owner_references()
-        .iter()
-        .any(|o| o.controller == Some(true) && o.block_owner_deletion == Some(true) && o.uid == uid)
+/// The Webinar is the controller of `object`, and blocks on it: where the API server enforces permissions on owner
+/// references, only who may change the Webinar's finalizers can write that. It asks about the kind and name that are
+/// written there, and so a reference with its UID and another kind or name is worth nothing.
+pub(crate) fn is_owned_by<K: Resource>(object: &K, owner: &Owner) -> bool {
+    object.owner_references().iter().any(|o| {
+        let whole = o.controller == Some(true) && o.block_owner_deletion == Some(true);
+        whole && o.uid == owner.uid && o.name == owner.name && is_webinar(o)
+    })
+}
+
+/// It names the kind of ours, in whichever version.
+fn is_webinar(reference: &OwnerReference) -> bool {
+    let group = reference.api_version.split_once('/').map(|(group, _)| group);
+    reference.kind == Webinar::kind(&()) && group == Some(GROUP)
 }
 
 /// Owned by a Webinar of the same name that is gone: the garbage collector is about to take it.
 pub(crate) fn is_owned_by_namesake<K: Resource>(object: &K, owner: &Owner) -> bool {
-    object.owner_references().iter().any(|o| {
-        o.controller == Some(true) && o.kind == "Webinar" && o.name == owner.name && o.uid != owner.uid
-    })
+    object
+        .owner_references()
+        .iter()
+        .any(|o| o.controller == Some(true) && is_webinar(o) && o.name == owner.name && o.uid != owner.uid)
 }
 
 /// It belongs to this Webinar, or is labelled as if it did.
 pub(crate) fn concerns(pod: &Pod, owner: &Owner) -> bool {
     pod.metadata.namespace.as_ref() == Some(&owner.namespace)
-        && (is_owned_by(pod, &owner.uid) || is_labelled(pod, owner))
+        && (is_owned_by(pod, owner) || is_labelled(pod, owner))
 }
 
 /// A Webinar's own pods, and those of others that carry its labels.
 pub(crate) fn told_apart(pods: Vec<Arc<Pod>>, owner: &Owner) -> (Vec<Arc<Pod>>, Vec<Arc<Pod>>) {
-    let (own, others): (Vec<_>, Vec<_>) = pods
-        .into_iter()
-        .partition(|pod| is_owned_by(pod.as_ref(), &owner.uid));
+    let (own, others): (Vec<_>, Vec<_>) = pods.into_iter().partition(|pod| is_owned_by(pod.as_ref(), owner));
     let strangers = others.into_iter().filter(|pod| is_stranger(pod, owner));
     (own, strangers.collect())
 }
@@ -123,6 +129,11 @@ mod tests {
             "apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web", "uid": "uid-9", "controller": true,
         });
         let none = serde_json::Value::Null;
+        let with = |field: &str, value: &str| {
+            let mut reference = reference("uid-1", true, true);
+            reference[field] = value.into();
+            reference
+        };
         for (pod, own, strange) in [
             (pod("events", "uid-1", reference("uid-1", true, true)), 1, 0),
             (pod("events", "uid-1", none.clone()), 0, 1),
@@ -130,6 +141,20 @@ mod tests {
             (pod("events", "uid-1", web), 0, 1),
             (pod("events", "uid-1", reference("uid-1", false, true)), 0, 1),
             (pod("events", "uid-1", reference("uid-1", true, false)), 0, 1),
+            // Who may change the finalizers of another kind, or of one Webinar, has no right to this one.
+            (pod("events", "uid-1", with("kind", "ConfigMap")), 0, 1),
+            (pod("events", "uid-1", with("apiVersion", "example.com/v1")), 0, 1),
+            (
+                pod("events", "uid-1", with("apiVersion", "webinar-operator.io")),
+                0,
+                1,
+            ),
+            (pod("events", "uid-1", with("name", "their-own")), 0, 1),
+            (
+                pod("events", "uid-1", with("apiVersion", "webinar-operator.io/v1")),
+                1,
+                0,
+            ),
             // The garbage collector is about to take it.
             (pod("events", "uid-0", reference("uid-0", true, true)), 0, 0),
             (pod("elsewhere", "uid-1", none), 0, 0),

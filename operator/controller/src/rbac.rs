@@ -5,7 +5,7 @@ use k8s_openapi::api::rbac::v1::{
     ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject,
 };
 use kube::core::ObjectMeta;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use webinar_api::GROUP;
 
 use crate::leader;
@@ -109,7 +109,7 @@ fn rule(group: &str, resources: &[&str], verbs: &[&str]) -> PolicyRule {
 }
 
 /// What the operator may do, by where: the chart grants it with these.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Rules {
     /// In every namespace that it watches.
     pub namespaces: Vec<PolicyRule>,

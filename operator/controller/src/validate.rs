@@ -17,6 +17,7 @@ use crate::memory::Pinned;
 use crate::neighbours::neighbours;
 use crate::observe::Seen;
 use crate::ownership::Owner;
+use crate::plausible;
 use crate::ruling::{Rule, ruling};
 
 /// The input of a decision, with the class and templates that everything is built from.
@@ -119,10 +120,7 @@ fn pod(pod: &Pod) -> Option<plan::Pod> {
         name: pod.name_any(),
         uid: pod.uid()?,
         run: label(labels::RUN)?.parse().ok()?,
-        slot: label(labels::SLOT)
-            .or(annotation(labels::LOST_SLOT))?
-            .parse()
-            .ok()?,
+        slot: plausible::slot(label(labels::SLOT).or(annotation(labels::LOST_SLOT))?)?,
         parent: label(labels::PARENT).and_then(parent),
         accepting: label(labels::ACCEPTING) == Some("true"),
         created,
@@ -133,7 +131,7 @@ fn pod(pod: &Pod) -> Option<plan::Pod> {
         cut_off: cut_off(pod),
         lost: label(labels::SLOT).is_none(),
         terminating: pod.metadata.deletion_timestamp.as_ref().map(|t| t.0),
-        drain_started: annotation(labels::DRAIN_START).and_then(|t| t.parse().ok()),
+        drain_started: annotation(labels::DRAIN_START).and_then(plausible::time),
         cordoned_for: cordoned_for(annotation(labels::CORDONED_FOR)),
         trouble: trouble(pod, created),
     })
@@ -157,7 +155,7 @@ fn parent(text: &str) -> Option<Parent> {
     if text == "origin" {
         return Some(Parent::Origin);
     }
-    let slot: Slot = text.parse().ok()?;
+    let slot = plausible::slot(text)?;
     (slot.role == Role::Mid).then_some(Parent::Mid(slot.index))
 }
 
@@ -258,7 +256,7 @@ fn active_sfu(owner: &Owner, service: &Service) -> Option<u32> {
 /// The mid that a mid's Service selects instead of its own, if it does.
 fn stand_in(owner: &Owner, service: &Service) -> Option<(u32, u32)> {
     let name = service.name_any();
-    let own: Slot = name.strip_prefix(&owner.name)?.strip_prefix('-')?.parse().ok()?;
+    let own = plausible::slot(name.strip_prefix(&owner.name)?.strip_prefix('-')?)?;
     let selected = selected(service)?;
     let mids = own.role == Role::Mid && selected.role == Role::Mid;
     (mids && own != selected).then_some((own.index, selected.index))
@@ -279,7 +277,7 @@ fn led_to(owner: &Owner, seen: &Seen, kind: plan::EntryKind) -> BTreeSet<String>
 /// The slot that a Service selects.
 fn selected(service: &Service) -> Option<Slot> {
     let selector = service.spec.as_ref()?.selector.as_ref()?;
-    selector.get(labels::SLOT)?.parse().ok()
+    plausible::slot(selector.get(labels::SLOT)?)
 }
 
 /// A condition of `kind` in `conditions`.

@@ -104,9 +104,13 @@ where
     }
 }
 
-/// Watches only what carries our label.
+/// Watches only what carries our labels. Where the policy on ownership is in force, nobody else can give the UID's.
 pub(crate) fn ours() -> watcher::Config {
-    everything().labels(&format!("{}={MANAGED_BY}", labels::APP_MANAGED_BY))
+    everything().labels(&format!(
+        "{}={MANAGED_BY},{}",
+        labels::APP_MANAGED_BY,
+        labels::WEBINAR_UID
+    ))
 }
 
 /// Watches whatever our Services may select, which is more than what is ours: every selector names a Webinar's UID.

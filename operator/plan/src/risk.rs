@@ -159,6 +159,11 @@ fn refused(view: &View<'_>, creation: &Creation) -> Option<Cause> {
             "the API server refuses",
             "Change the PodTemplate or the policy that refuses it.",
         ),
+        SetbackKind::Unasked => (
+            Reason::PodsRejected,
+            "an admission webhook fails for",
+            "Repair the webhook or remove it; creating is tried again by itself.",
+        ),
         SetbackKind::Conflict => (
             Reason::PodsRejected,
             "an object of another owner is in the way of",

@@ -127,6 +127,10 @@ impl Layout {
         format!("{}/health", self.etcd())
     }
 
+    pub(crate) fn etcd_put(&self) -> String {
+        format!("{}/v3/kv/put", self.etcd())
+    }
+
     pub(crate) fn etcd_data(&self) -> PathBuf {
         self.dir.join("etcd")
     }

@@ -5,6 +5,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::api::DynamicObject;
 use kube::{Api, Client};
@@ -18,7 +19,7 @@ use crate::store::{START_DEADLINE, Store, ready};
 use crate::tools::{Tool, Tools};
 use crate::wait::{eventually, within};
 use crate::work_dir::WorkDir;
-use crate::{apply, certificates, identity, kubeconfig, ports};
+use crate::{apply, certificates, http, identity, kubeconfig, ports};
 
 const KUBECTL_DEADLINE: Duration = Duration::from_secs(120);
 /// Somebody else may take a free port before its owner is up.
@@ -309,6 +310,22 @@ impl ControlPlane {
         let etcd = self.components.iter_mut().find(|c| c.tool == Tool::Etcd);
         let etcd = &mut etcd.context("no etcd")?.process;
         Past::of(etcd, &self.layout, &dir, &self.tools).await
+    }
+
+    /// Stores an object as it is, with its UID and its times, past the API server: as if it had always lain there. `key` is
+    /// etcd's, below `/registry/`, such as `pods/<namespace>/<name>`.
+    ///
+    /// # Errors
+    /// When etcd can't be reached or refuses.
+    pub async fn lay(&self, key: &str, object: &serde_json::Value) -> Result<()> {
+        let base64 = |text: String| serde_json::to_value(ByteString(text.into_bytes()));
+        let put = serde_json::json!({
+            "key": base64(format!("/registry/{key}"))?,
+            "value": base64(object.to_string())?,
+        });
+        http::post(&self.layout.etcd_put(), &put.to_string())
+            .await
+            .with_context(|| format!("storing {key}"))
     }
 
     /// Names and process ids of the components.

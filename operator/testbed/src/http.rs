@@ -28,7 +28,16 @@ pub(crate) async fn get_ok(url: &str) -> Result<()> {
     get(url).await.map(|_| ())
 }
 
+/// POSTs `body` once; anything but 200 is an error.
+pub(crate) async fn post(url: &str, body: &str) -> Result<()> {
+    ask(url, Some(body)).await.map(|_| ())
+}
+
 async fn get(url: &str) -> Result<String> {
+    ask(url, None).await
+}
+
+async fn ask(url: &str, body: Option<&str>) -> Result<String> {
     let url: http::Uri = url.parse().with_context(|| format!("parsing {url:?}"))?;
     ensure!(url.scheme_str() == Some("http"), "{url} is not plain HTTP");
     let authority = url.authority().with_context(|| format!("{url} names no host"))?;
@@ -36,8 +45,13 @@ async fn get(url: &str) -> Result<String> {
     let mut stream = TcpStream::connect((authority.host(), authority.port_u16().unwrap_or(80)))
         .await
         .with_context(|| format!("connecting to {authority}"))?;
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\r\n");
+    let head = match body {
+        Some(body) => format!("POST {path} HTTP/1.1\r\nContent-Length: {}\r\n", body.len()),
+        None => format!("GET {path} HTTP/1.1\r\n"),
+    };
+    let request = format!("{head}Host: {authority}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
+    stream.write_all(body.unwrap_or_default().as_bytes()).await?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await?;
     let answer = String::from_utf8_lossy(&answer);

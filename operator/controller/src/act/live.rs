@@ -66,8 +66,7 @@ pub(super) async fn holders(
     let what = || format!("look for pods of Webinar {}/{}", owner.namespace, owner.name);
     let pods: Api<Pod> = Api::namespaced(client.clone(), &owner.namespace);
     let found = call(what, pods.list_metadata(&in_slots)).await?;
-    let holds =
-        |p: &PartialObjectMeta<Pod>| is_owned_by(p, &owner.uid) && p.metadata.deletion_timestamp.is_none();
+    let holds = |p: &PartialObjectMeta<Pod>| is_owned_by(p, owner) && p.metadata.deletion_timestamp.is_none();
     Ok(found.items.into_iter().filter(holds).collect())
 }
 
@@ -117,7 +116,7 @@ mod tests {
                 "name": name,
                 "deletionTimestamp": going.then_some("2026-01-01T00:00:00Z"),
                 "ownerReferences": [
-                    {"apiVersion": "v1", "kind": "Webinar", "name": "event", "uid": uid, "controller": true,
+                    {"apiVersion": "webinar-operator.io/v1alpha1", "kind": "Webinar", "name": "event", "uid": uid, "controller": true,
                      "blockOwnerDeletion": true}
                 ],
             })

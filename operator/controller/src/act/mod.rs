@@ -331,7 +331,7 @@ impl<'a> Writer<'a> {
     /// While one that is ours is still going, the next pass looks again.
     fn exists<K: Resource<DynamicType = ()>>(&self, wanted: &K, found: &K, kind: Kind) {
         let name = found.name_any();
-        let ours = is_owned_by(found, &self.owner.uid);
+        let ours = is_owned_by(found, self.owner);
         if ours {
             self.wrote(kind, found);
         }

@@ -7,6 +7,8 @@ use webinar_plan::SetbackKind;
 /// How long until a refused write is tried again for the first time.
 const RETRY_QUOTA: SignedDuration = SignedDuration::from_secs(30);
 const RETRY_REJECTED: SignedDuration = SignedDuration::from_mins(5);
+/// A webhook that fails comes back without a change to anything of ours, and the start does not wait for it.
+const RETRY_UNASKED: SignedDuration = SignedDuration::from_secs(5);
 /// A permission may be missing only because an API server that has just started has not loaded it yet.
 const RETRY_FORBIDDEN: SignedDuration = SignedDuration::from_secs(10);
 
@@ -34,8 +36,10 @@ pub(super) fn judge(status: &Status) -> Answer {
         403 if said.contains(" is forbidden: User ") => {
             Answer::SetBack(SetbackKind::Rejected, RETRY_FORBIDDEN)
         }
-        500 if !said.contains("failed calling webhook") => Answer::Again,
-        400 | 403 | 422 | 500 => Answer::SetBack(SetbackKind::Rejected, RETRY_REJECTED),
+        500 if said.contains("failed calling webhook") => {
+            Answer::SetBack(SetbackKind::Unasked, RETRY_UNASKED)
+        }
+        400 | 403 | 422 => Answer::SetBack(SetbackKind::Rejected, RETRY_REJECTED),
         _ => Answer::Again,
     }
 }
@@ -68,13 +72,18 @@ mod tests {
             Answer::SetBack(SetbackKind::Rejected, RETRY_FORBIDDEN)
         );
         let refused = Answer::SetBack(SetbackKind::Rejected, RETRY_REJECTED);
+        let webhook =
+            r#"{"status":"Failure","message":"Internal error occurred: failed calling webhook \"x\""}"#;
+        assert_eq!(
+            answer(500, webhook),
+            Answer::SetBack(SetbackKind::Unasked, RETRY_UNASKED)
+        );
         for (code, message) in [
             (403, "failed quota: media: must specify requests.cpu"),
             (403, "violates PodSecurity \\\"restricted:latest\\\""),
             (403, "ValidatingAdmissionPolicy 'x' denied request"),
             (400, "bad request"),
             (422, "Pod \\\"a\\\" is invalid"),
-            (500, "Internal error occurred: failed calling webhook \\\"x\\\""),
         ] {
             let json = format!(r#"{{"status":"Failure","message":"{message}"}}"#);
             assert_eq!(answer(code, &json), refused, "{code} {message}");

@@ -90,7 +90,7 @@ fn object<T: DeserializeOwned>(document: &Document) -> Result<T, String> {
 
 fn owned<K: Resource>(all: &[Arc<K>], owner: &Owner) -> Vec<Arc<K>> {
     all.iter()
-        .filter(|o| is_owned_by(o.as_ref(), &owner.uid))
+        .filter(|o| is_owned_by(o.as_ref(), owner))
         .cloned()
         .collect()
 }

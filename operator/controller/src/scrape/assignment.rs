@@ -6,9 +6,10 @@ use std::net::IpAddr;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt as _;
 use webinar_api::{self as api, labels};
-use webinar_plan::{Role, Slot, Stall};
+use webinar_plan::{Role, Stall};
 
 use crate::observe::Seen;
+use crate::plausible;
 
 /// What is to be followed of one Webinar: whom to ask, and for what.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,7 +64,7 @@ fn followed(pod: &Pod, run: u32) -> Option<(String, Followed)> {
     if label(labels::RUN)?.parse() != Ok(run) {
         return None;
     }
-    let slot: Slot = label(labels::SLOT)?.parse().ok()?;
+    let slot = plausible::slot(label(labels::SLOT)?)?;
     let status = pod.status.as_ref();
     let runs = status.is_some_and(|s| s.phase.as_deref() == Some("Running"));
     let address = status.and_then(|s| s.pod_ip.as_deref()).filter(|_| runs);

@@ -5,6 +5,7 @@
 //! `t` and a number are the named tests of safety: what must hold whatever goes wrong.
 
 mod ending;
+mod hostile;
 mod install;
 mod interrupted;
 #[path = "../judges/mod.rs"]
@@ -18,9 +19,11 @@ mod ordered;
 mod outage;
 mod past;
 mod permissions;
+mod policies;
 mod proxied;
 mod quiet;
 mod raised;
+mod recorded;
 mod refusals;
 mod replay;
 mod room;
@@ -41,9 +44,12 @@ mod t11_uninstall;
 mod t12_ownership;
 mod t13_quiet;
 mod t14_poisoned_object;
+mod t15_upgrade_skew;
 mod t17_node_zone_loss;
 mod t18_drain_pdb;
 mod t19_quota;
 mod t20_no_capacity;
 mod t21_viewer_safe;
+mod t22_admission_outage;
+mod t23_tenant_escape;
 mod t24_flood;

@@ -77,6 +77,8 @@ pub enum SetbackKind {
     Quota,
     /// The API server or an admission policy refuses the object as it is.
     Rejected,
+    /// An admission webhook that has to be asked can't be: nothing is said of the object.
+    Unasked,
     /// An object of another owner has the name.
     Conflict,
 }

@@ -13,4 +13,5 @@ pub(crate) mod release;
 pub(crate) mod replica;
 pub(crate) mod scene;
 mod setting;
+pub(crate) mod tenant;
 pub(crate) mod world;

@@ -1,7 +1,7 @@
 //! A control plane with the operator on it.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -109,6 +109,8 @@ pub(crate) struct Scene {
     pub(crate) control_plane: ControlPlane,
     operator: Option<OperatorProcess>,
     operator_args: Vec<String>,
+    /// The operator's program: the present one, unless a story is of others.
+    pub(crate) binary: PathBuf,
     kubeconfig: PathBuf,
     proxy: Option<FaultProxy>,
     data_plane: Option<DataPlane>,
@@ -155,6 +157,7 @@ impl Scene {
             control_plane,
             operator: None,
             operator_args,
+            binary: PathBuf::from(env!("CARGO_BIN_EXE_webinar-operator")),
             kubeconfig,
             proxy,
             data_plane,
@@ -262,9 +265,8 @@ impl Scene {
 
     fn spawn(&mut self, args: Vec<String>, env: &[(&str, &str)]) -> Result<()> {
         let log = self.control_plane.work_dir().join("operator.log");
-        let binary = Path::new(env!("CARGO_BIN_EXE_webinar-operator"));
         let env = env.iter().chain(&[("NO_COLOR", "1")]).copied();
-        self.operator = Some(OperatorProcess::spawn(binary, args, env, log)?);
+        self.operator = Some(OperatorProcess::spawn(&self.binary, args, env, log)?);
         Ok(())
     }
 
