@@ -23,7 +23,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the operator until it is told to stop.
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// Show what manifests will do, without a cluster.
     Plan(PlanArgs),
 }
@@ -155,7 +155,7 @@ impl Cli {
             Command::Run(args) => args,
             Command::Plan(args) => return offline::plan(&args),
         };
-        let done = telemetry::start(&args).and_then(|()| run::run(args));
+        let done = telemetry::start(&args).and_then(|()| run::run(*args));
         match done {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
