@@ -24,7 +24,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the operator until it is told to stop.
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// Show what manifests will do, without a cluster.
     Plan(PlanArgs),
     /// Test an installed operator with a small event of its own.
@@ -84,6 +84,10 @@ pub(crate) struct RunArgs {
     /// Time between two tries to get or renew the lease. Shorter than --renew-deadline.
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = duration)]
     pub(crate) retry_period: Duration,
+
+    /// A file with seconds to add to this machine's wall clock, read whenever the time is asked for. For tests alone.
+    #[arg(long, value_name = "FILE", hide = true)]
+    pub(crate) clock_offset_file: Option<PathBuf>,
 
     /// How log lines look.
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
@@ -151,7 +155,7 @@ impl Cli {
     /// errors exit with 2 before this is reached.
     pub fn execute(self) -> ExitCode {
         let done = match self.command {
-            Command::Run(args) => telemetry::start(&args).and_then(|()| run::run(args)),
+            Command::Run(args) => telemetry::start(&args).and_then(|()| run::run(*args)),
             Command::Plan(args) => return offline::plan(&args),
             Command::SmokeTest(args) => smoke::run(&args),
         };

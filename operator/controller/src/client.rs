@@ -12,9 +12,11 @@ use tower::timeout::TimeoutLayer;
 use tower::util::MapResponseLayer;
 
 use crate::cli::RunArgs;
+use crate::clock::Clock;
+use crate::date::Dates;
 use crate::error::Error;
 use crate::leader::{Gate, Leadership};
-use crate::metrics::{CountCalls, Metrics};
+use crate::metrics::Metrics;
 use crate::retry_after;
 
 /// How long any call may take. Watches are bounded by their own time-out instead.
@@ -43,14 +45,16 @@ pub(crate) async fn configuration(kubeconfig: Option<&Path>) -> anyhow::Result<C
 /// The client's own retry is off: it would go on writing for minutes after the lease is lost.
 pub(crate) async fn connect(
     args: &RunArgs,
+    clock: &Clock,
     metrics: &Metrics,
     leadership: &Leadership,
 ) -> anyhow::Result<Client> {
     let config = configuration(args.kubeconfig.as_deref()).await?;
     let client = ClientBuilder::try_from(config)
         .context("the client can't be made from this configuration")?
+        .with_layer(&Dates::new(clock.clone(), metrics.clone()))
         .with_layer(&TimeoutLayer::new(DEADLINE))
-        .with_layer(&CountCalls::new(metrics))
+        .with_layer(&metrics.count_calls())
         .with_layer(&Gate::new(leadership.clone()))
         .with_layer(&MapResponseLayer::new(retry_after::hear))
         .build();

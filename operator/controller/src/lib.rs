@@ -4,6 +4,8 @@
 //! and carries out what was decided. See `operator/ARCHITECTURE.md` for the map.
 
 pub mod cli;
+pub mod events;
+pub mod metrics;
 pub mod rbac;
 
 mod act;
@@ -14,6 +16,7 @@ mod clock;
 mod context;
 mod controllers;
 mod convert;
+mod date;
 mod error;
 mod fair;
 mod history;
@@ -21,7 +24,6 @@ mod http;
 mod leader;
 mod limiter;
 mod memory;
-mod metrics;
 mod neighbours;
 mod observe;
 mod offline;
@@ -45,3 +47,5 @@ mod turns;
 mod validate;
 mod watch;
 mod worth;
+
+pub use class::VERDICTS as CLASS_VERDICTS;

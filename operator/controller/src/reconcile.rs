@@ -39,6 +39,7 @@ pub(crate) async fn reconcile(
     let now = context.clock.now();
 
     let mut validated = validate::validate(webinar, &owner, &seen, now);
+    validated.input.skew = context.clock.skew();
     validated.input.recent = context.recall(&validated.input);
     validated.input.signals = context.hear(&owner);
     let plan = webinar_plan::plan(&validated.input);
@@ -77,12 +78,12 @@ pub(crate) async fn reconcile(
             plan.next_wake
         }
     };
-    context.done(&owner, &plan);
+    let shows = context.done(&owner, &validated.input, &plan);
     // A refusal changes what there is to say.
     Ok(if applied.unfinished || !applied.setbacks.is_empty() {
         Action::requeue(SOON)
     } else {
-        at(wake, context.clock.now())
+        at(wake.into_iter().chain(shows).min(), context.clock.now())
     })
 }
 

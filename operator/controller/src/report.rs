@@ -7,12 +7,16 @@ use kube::runtime::events::{Event, EventType, Recorder};
 use kube::{Api, Client, Resource as _};
 use serde_json::json;
 use webinar_api::{FIELD_MANAGER, Webinar, WebinarStatus};
-use webinar_plan::{ConditionType, Notice, Reason};
+use webinar_plan::{ConditionType, Notice, Reason, warns_with};
 
 use crate::client::{DEADLINE, call};
 use crate::error::Error;
+use crate::events::told_elsewhere;
 use crate::ownership::Owner;
 use crate::validate::find;
+
+/// The `action` of every Event: Kubernetes wants one.
+pub(crate) const ACTION: &str = "Plan";
 
 /// Kubernetes refuses longer notes.
 const NOTE_LIMIT: usize = 1_024;
@@ -103,7 +107,7 @@ async fn publish(recorder: &Recorder, about: &ObjectReference, type_: EventType,
         type_,
         reason: reason.to_owned(),
         note: Some(note.chars().take(NOTE_LIMIT).collect()),
-        action: "Plan".to_owned(),
+        action: ACTION.to_owned(),
         secondary: None,
     };
     let sent = tokio::time::timeout(DEADLINE, recorder.publish(&event, about)).await;
@@ -121,6 +125,11 @@ fn at_risk(reason: &str) -> String {
     format!("{meaning} The condition CapacityAtRisk says how many seats are missing and what to do.")
 }
 
+/// A change of `kind` to this status is a Warning.
+fn warns(kind: ConditionType, status: &str) -> bool {
+    warns_with(kind).is_some_and(|truth| truth.as_str() == status)
+}
+
 fn news(
     old: Option<&WebinarStatus>,
     new: &WebinarStatus,
@@ -129,11 +138,12 @@ fn news(
     let mut out = Vec::new();
     let was = |kind: ConditionType| old.and_then(|s| find(&s.conditions, kind.as_str()));
     let is = |kind: ConditionType| find(&new.conditions, kind.as_str());
-    // Seats at risk are told of once, below.
-    if let Some(ready) = is(ConditionType::Ready).filter(|r| r.reason != Reason::CapacityAtRisk.as_str())
+    let known = |reason: &str| Reason::ALL.iter().copied().find(|r| r.as_str() == reason);
+    let elsewhere = |reason: &str| known(reason).is_some_and(|r| told_elsewhere(ConditionType::Ready, r));
+    if let Some(ready) = is(ConditionType::Ready).filter(|r| !elsewhere(&r.reason))
         && was(ConditionType::Ready).is_none_or(|w| w.reason != ready.reason)
     {
-        let type_ = if ready.status == "False" {
+        let type_ = if warns(ConditionType::Ready, &ready.status) {
             EventType::Warning
         } else {
             EventType::Normal
@@ -143,9 +153,9 @@ fn news(
     if let Some(risk) = is(ConditionType::CapacityAtRisk) {
         let before = was(ConditionType::CapacityAtRisk).map(|w| (w.status.as_str(), w.reason.as_str()));
         let changed = before.is_some_and(|b| b != (risk.status.as_str(), risk.reason.as_str()));
-        let first = before.is_none() && risk.status == "True";
-        if changed || first {
-            if risk.status == "True" {
+        let warns = warns(ConditionType::CapacityAtRisk, &risk.status);
+        if changed || (before.is_none() && warns) {
+            if warns {
                 let note = at_risk(&risk.reason);
                 out.push((EventType::Warning, risk.reason.clone(), note));
             } else {
@@ -168,6 +178,8 @@ mod tests {
     use jiff::Timestamp;
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
+    use webinar_plan::{NOTICES, Subject, VERDICTS};
+
     use super::*;
 
     fn status(verdicts: &[(&str, &str, &str, &str)]) -> WebinarStatus {
@@ -183,6 +195,39 @@ mod tests {
             conditions: conditions.collect(),
             ..WebinarStatus::default()
         }
+    }
+
+    /// Every change of every condition and every notice is told with the reason and type that the table has, and the
+    /// table has no other.
+    #[test]
+    fn events_are_those_of_the_table() {
+        let row = |type_: &EventType, reason: &str| (reason.to_owned(), *type_ == EventType::Warning);
+        let mut told = vec![row(&EventType::Warning, Reason::Unreadable.as_str())];
+        for (kind, truth, reasons) in VERDICTS {
+            for reason in *reasons {
+                let verdict = |is, reason| status(&[(kind.as_str(), is, reason, "A sentence.")]);
+                let (old, new) = (
+                    verdict("Unknown", "Other"),
+                    verdict(truth.as_str(), reason.as_str()),
+                );
+                let events = news(Some(&old), &new, &[]);
+                told.extend(events.iter().map(|(type_, reason, _)| row(type_, reason)));
+            }
+        }
+        for (reason, _) in NOTICES {
+            let subject = Subject {
+                reason: *reason,
+                moment: Timestamp::UNIX_EPOCH,
+            };
+            let text = "A sentence.".to_owned();
+            let events = news(None, &status(&[]), &[Notice { subject, text }]);
+            told.extend(events.iter().map(|(type_, reason, _)| row(type_, reason)));
+        }
+        let rows = crate::events::all().into_iter();
+        let mut table: Vec<_> = rows.map(|e| (e.reason.to_string(), e.warning)).collect();
+        told.sort_unstable();
+        table.sort_unstable();
+        assert_eq!(told, table);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::reason::Reason;
 use crate::risk::Risk;
 use crate::slot::Role;
 use crate::tier::{Counts, Tier};
-use crate::time::{after, counted, date_and_clock, grouped, is_are};
+use crate::time::{after, counted, date_and_clock, grouped, is_are, later};
 use crate::timeline::Schedule;
 use crate::view::View;
 
@@ -189,8 +189,7 @@ pub(crate) fn draining(view: &View<'_>, left: u32, next: Option<Timestamp>) -> V
     } else {
         format!("viewers may stay until {until}")
     };
-    let late = floor(&view.input.orders, view.input.now)
-        .map_or("", |_| " `override` comes too late to keep anything.");
+    let late = floor(view.input).map_or("", |_| " `override` comes too late to keep anything.");
     let message = format!(
         "{} {} left; {stay}.{late}{waits}",
         counted(left, "pod"),
@@ -290,7 +289,7 @@ fn postponed(view: &View<'_>) -> String {
 
 /// What an override asks for, to be read after a sentence.
 fn ordered(view: &View<'_>, unfed: u32) -> String {
-    let Some(floor) = floor(&view.input.orders, view.input.now) else {
+    let Some(floor) = floor(view.input) else {
         return String::new();
     };
     let why = floor.reason.trim().trim_end_matches('.');
@@ -321,13 +320,13 @@ fn ramping(view: &View<'_>) -> String {
     let clock = |t| view.clock(t);
     let expected = view.all_expected_at();
     let start = clock(schedule.start);
-    let until = if expected > schedule.ready_by {
+    let until = if later(expected, schedule.ready_by) {
         let planned = clock(schedule.ready_by);
         format!(
             "The last seats are expected at {}, later than planned ({planned}), for the start at {start}.",
             clock(expected)
         )
-    } else if schedule.ready_by < schedule.start {
+    } else if later(schedule.start, schedule.ready_by) {
         format!(
             "Everything must be Ready by {} for the start at {start}.",
             clock(schedule.ready_by)

@@ -29,6 +29,7 @@ mod planner;
 mod postpone;
 mod ramp;
 mod reason;
+mod removal;
 mod risk;
 mod run;
 mod seats;
@@ -36,6 +37,7 @@ mod shard;
 mod share;
 mod shrink;
 mod signal;
+mod skew;
 mod slot;
 mod suspend;
 mod tier;
@@ -43,6 +45,7 @@ mod time;
 mod timeline;
 mod track;
 mod tree;
+mod verdict;
 mod view;
 mod wake;
 mod warning;
@@ -55,18 +58,21 @@ pub use input::{
 };
 pub use output::{
     Address, Admission, Attended, Budget, Condition, ConditionType, Drain, Entry, EntryKind, Fixtures,
-    MediaFigures, Named, NewPod, Notice, Outcome, Plan, Pool, Removal, Status, Truth,
+    MediaFigures, Named, NewPod, Notice, Outcome, Plan, Pool, Status, Truth,
 };
 pub use phase::Phase;
 pub use planner::plan;
 pub use ramp::{Wave, Waves};
 pub use reason::Reason;
+pub use removal::{Removal, RemovalReason};
 pub use shard::ShardRule;
 pub use share::neighbour;
 pub use signal::{Flow, Reading, Sample, Signal};
+pub use skew::MOST_SKEW;
 pub use slot::{Role, Slot, incarnation};
 pub use tier::{Capacity, Counts, Shape, Sizing, Tier, Unservable};
 pub use time::{counted, grouped};
 pub use timeline::{Schedule, lead};
 pub use track::Track;
 pub use tree::{Parent, fallbacks};
+pub use verdict::{NOTICES, VERDICTS, is_noticed, is_told, reasons_of, warns_with};

@@ -6,7 +6,7 @@ use crate::accept::edit;
 use crate::alarm::heard;
 use crate::audience::{Attendance, State, look};
 use crate::conditions;
-use crate::drain::{drain, removal};
+use crate::drain::drain;
 use crate::extra::{floor, unneeded};
 use crate::figures::{fixtures, status};
 use crate::fleet::{Creation, create};
@@ -19,6 +19,7 @@ use crate::phase::Phase;
 use crate::planner::{finished, forgettable, next_start, not_allowed};
 use crate::postpone::{self, goes_on, released_at};
 use crate::ramp::Waves;
+use crate::removal::{Removal, RemovalReason};
 use crate::risk::risk;
 use crate::seats::Fleet;
 use crate::share::held_up;
@@ -94,10 +95,23 @@ fn holding(view: &View<'_>, refusal: Option<&str>, state: &mut State) -> Plan {
         .collect();
     // An ended pod serves nobody, and a younger twin that isn't Ready has served nobody yet.
     let unready_twins = view.fleet.surplus.iter().filter(|p| !p.was_ready);
-    let delete = view.fleet.ended.iter().chain(unready_twins).copied();
-    let delete = delete.chain(unneeded(view)).chain(given_up(view));
-    let delete = delete.chain(shrink.delete);
-    let delete = delete.map(removal).chain(media.delete.iter().cloned()).collect();
+    let ended = view
+        .fleet
+        .ended
+        .iter()
+        .map(|p| Removal::of(p, RemovalReason::Ended));
+    let delete = ended
+        .chain(unready_twins.map(|p| Removal::of(p, RemovalReason::Surplus)))
+        .chain(unneeded(view))
+        .chain(given_up(view).map(|p| Removal::of(p, RemovalReason::Lost)))
+        .chain(
+            shrink
+                .delete
+                .iter()
+                .map(|p| Removal::of(p, RemovalReason::Shrunk)),
+        )
+        .chain(media.delete.iter().cloned())
+        .collect();
     // What a drain took out of its entry point is taken back in when the event goes on.
     let drained = view.fleet.occupants().filter(|p| p.drain_started.is_some());
     let drained = drained.filter(|p| p.cordoned_for == Cordon::Drain);
@@ -160,7 +174,7 @@ fn draining(view: &View<'_>) -> Plan {
         .next
         .into_iter()
         .chain(missed)
-        .chain(floor(&input.orders, now).map(|floor| floor.until))
+        .chain(floor(input).map(|floor| floor.until))
         .chain(view.attendance.next)
         .fold(after(now, LOOK_AGAIN), Timestamp::min);
     Plan {
@@ -181,7 +195,7 @@ fn accept_edit(input: &Input, class: &Class, opened: Memory) -> (Memory, Option<
     let (memory, refusal) = edit(&opened, &input.spec, class, &waves, &schedule, input.now);
     if opened.draining_since.is_some() {
         // As written: that an edit was seen now must not count as an extension.
-        return if goes_on(&opened, &memory, &boundaries(input, class, &memory), input.now) {
+        return if goes_on(&opened, &memory, &boundaries(input, class, &memory), input) {
             let held = Memory {
                 draining_since: None,
                 postponed_at: None,
@@ -217,7 +231,7 @@ fn advance(
     complete: bool,
     attendance: &Attendance,
 ) -> Phase {
-    let now = input.now;
+    let (now, surely) = (input.now, input.surely());
     if complete && memory.draining_since.is_none() {
         memory.ready_at.get_or_insert(now);
     }
@@ -228,16 +242,16 @@ fn advance(
         postpone::note(memory, schedule, now);
     }
     let release = match memory.live_since {
-        Some(_) if attendance.over(schedule.end, now) => Some(schedule.end),
+        Some(_) if attendance.over(schedule.end, surely) => Some(schedule.end),
         Some(_) => Some(schedule.release),
         None => released_at(memory, class, attendance),
     };
-    if memory.suspended_since.is_none() && release.is_some_and(|t| now >= t) {
+    if memory.suspended_since.is_none() && release.is_some_and(|t| surely >= t) {
         memory.draining_since.get_or_insert(now);
     }
     if memory.draining_since.is_some() {
         Phase::Draining
-    } else if memory.live_since.is_some() && now >= schedule.end {
+    } else if memory.live_since.is_some() && surely >= schedule.end {
         Phase::Overrun
     } else if memory.live_since.is_some() {
         Phase::Live

@@ -2,15 +2,15 @@
 
 use jiff::SignedDuration;
 use webinar_plan::{
-    ConditionType, Cordon, Floor, Flow, Input, Phase, Plan, Reading, Reason, Release, Role, Signal, Slot,
-    Source, Tier, Truth, plan,
+    ConditionType, Cordon, Floor, Flow, Input, Phase, Plan, Reading, Reason, Release, RemovalReason, Role,
+    Signal, Slot, Source, Tier, Truth, plan,
 };
 
 use crate::world::{World, at, class, secs, spec};
 use crate::{START, pod, relay, said, world_at};
 
 /// Every relay, or the SFU of a room, tells of so many viewers now.
-fn everyone_tells(input: &mut Input, viewers: Reading) {
+pub(crate) fn everyone_tells(input: &mut Input, viewers: Reading) {
     let serving = input.pods.iter().filter(|p| p.slot.role != Role::Mid && p.ready);
     let answers = serving.map(|p| (p.uid.clone(), signal(input, viewers)));
     input.signals = answers.collect();
@@ -284,6 +284,7 @@ fn a_relay_is_empty_when_it_says_so_after_its_cordon_and_sends_nothing() {
     let uid = cordoned_pod.uid.clone();
     let deleted = |input: &Input| plan(input).delete.iter().map(|r| r.slot).collect::<Vec<Slot>>();
     assert_eq!(deleted(&input), [relay(7)]);
+    assert_eq!(plan(&input).delete[0].reason, RemovalReason::Shrunk);
     let mut early = input.clone();
     pod(&mut early, relay(7)).drain_started = Some(cordoned + secs(1));
     assert!(deleted(&early).is_empty());
@@ -333,8 +334,8 @@ fn a_relay_cordoned_before_the_drain_has_the_whole_time_of_the_drain() {
     assert_eq!(told.status.phase, Some(Phase::Draining));
     assert!(told.delete.is_empty(), "{:?}", told.delete);
     later(&mut input, &told, secs(600));
-    let gone: Vec<Slot> = plan(&input).delete.iter().map(|r| r.slot).collect();
-    assert_eq!(gone, [relay(7)]);
+    let gone: Vec<_> = plan(&input).delete.iter().map(|r| (r.slot, r.reason)).collect();
+    assert_eq!(gone, [(relay(7), RemovalReason::Overdue)]);
 }
 
 #[test]

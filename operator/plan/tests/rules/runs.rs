@@ -1,9 +1,9 @@
 //! How a run begins, is edited and ends.
 
 use jiff::SignedDuration;
-use webinar_plan::{ClassFinding, ConditionType, Phase, Reason, Role, Tier, Truth, plan};
+use webinar_plan::{ClassFinding, ConditionType, Phase, Reason, RemovalReason, Role, Tier, Truth, plan};
 
-use crate::world::{World, at, secs};
+use crate::world::{World, at, class, secs, spec};
 use crate::{START, relay, said, world_at};
 
 #[test]
@@ -50,6 +50,39 @@ fn a_start_moved_far_into_the_past_cuts_nobody_off() {
 }
 
 #[test]
+fn a_fraction_of_a_second_is_not_told_as_late() {
+    let mut class = class(15);
+    class.ramp.safety_percent = 100;
+    let mut spec = spec(Tier::Room, Some(at(START)));
+    spec.ready_before = Some(SignedDuration::ZERO);
+    let world = World::new(class, spec, at("2027-03-04T09:00:00Z"));
+    let ramp = world.plan().status.schedule.expect("a schedule").ramp;
+    for (millis, risk) in [(300, Reason::OnPlan), (2_600, Reason::TooLate)] {
+        let mut world = world.clone();
+        world.now = ramp + SignedDuration::from_millis(millis);
+        let plan = world.reconcile(|_, _| {});
+        let message = &said(&plan, ConditionType::Ready).message;
+        assert!(!message.contains("later than planned"), "{message}");
+        assert_eq!(
+            said(&plan, ConditionType::CapacityAtRisk).reason,
+            risk,
+            "{message}"
+        );
+    }
+    // Planned for earlier than the start, as usual: late is told by whole seconds.
+    let mut world = world;
+    world.spec.ready_before = Some(SignedDuration::from_mins(10));
+    let ramp = world.plan().status.schedule.expect("a schedule").ramp;
+    for (millis, late) in [(300, false), (2_600, true)] {
+        let mut world = world.clone();
+        world.now = ramp + SignedDuration::from_millis(millis);
+        let plan = world.reconcile(|_, _| {});
+        let message = &said(&plan, ConditionType::Ready).message;
+        assert_eq!(message.contains("later than planned"), late, "{message}");
+    }
+}
+
+#[test]
 fn a_raise_after_the_planned_end_does_not_move_it() {
     let mut world = world_at(Tier::K10, 4000);
     let before = world.plan().status.schedule.unwrap();
@@ -83,7 +116,9 @@ fn a_finished_event_needs_no_class_and_drains_what_turns_up_again() {
     let found = plan(&input);
     assert_eq!((found.cordon.len(), found.delete.len()), (1, 0));
     input.pods[0].drain_started = Some(input.now - SignedDuration::from_mins(10));
-    assert_eq!(plan(&input).delete.len(), 1);
+    let delete = plan(&input).delete;
+    assert_eq!(delete.len(), 1);
+    assert_eq!(delete[0].reason, RemovalReason::Overdue);
     input.pods.clear();
     input.class = Err(ClassFinding {
         reason: Reason::ClassNotFound,
@@ -153,4 +188,17 @@ fn a_fleet_is_kept_for_a_ramp_within_half_an_hour_and_for_the_overrun_at_most() 
     assert_eq!(far.plan().next_wake, Some(until));
     far.run_until(until, |_, _| {});
     assert_eq!(far.phase(), Some(Phase::Draining));
+}
+
+#[test]
+fn mids_and_sfus_that_nobody_names_are_drained() {
+    let mut input = world_at(Tier::K100, 10_800).input();
+    assert_eq!(plan(&input).status.phase, Some(Phase::Draining));
+    input.pods.retain(|p| p.slot.role == Role::Mid);
+    input.memory = plan(&input).memory;
+    let delete = plan(&input).delete;
+    assert!(
+        !delete.is_empty() && delete.iter().all(|r| r.reason == RemovalReason::Drained),
+        "{delete:?}"
+    );
 }

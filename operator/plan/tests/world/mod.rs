@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use webinar_plan::{
     Class, ClassFinding, ConditionType, Cordon, Input, Memory, Neighbour, Orders, Phase, Plan, Pod,
     PodTrouble, Reason, Recent, Role, Setback, SetbackKind, Signal, Slot, Spec, Stranger, Truth, Webinar,
-    plan,
+    is_noticed, is_told, plan,
 };
 
 pub use crowd::Crowd;
@@ -79,6 +79,8 @@ pub struct World {
     pub quota: usize,
     /// People who watch. Absent: no pod ever answers.
     pub crowd: Option<Crowd>,
+    /// How far the operator's own clock is ahead.
+    pub skew: SignedDuration,
     /// When this operator process first looked.
     pub began: Option<Timestamp>,
     bodies: Vec<Body>,
@@ -117,6 +119,7 @@ impl World {
             room: usize::MAX,
             quota: usize::MAX,
             crowd: None,
+            skew: SignedDuration::ZERO,
             began: None,
             bodies: Vec::new(),
             pinned: None,
@@ -128,6 +131,7 @@ impl World {
     pub fn input(&self) -> Input {
         let active = self.memory.as_ref().is_some_and(Memory::active);
         Input {
+            skew: self.skew,
             now: self.now,
             webinar: self.webinar.clone(),
             spec: self.spec.clone(),
@@ -160,8 +164,23 @@ impl World {
         }
     }
 
+    /// The decision now. Whatever it says must be in the tables of `verdict.rs`, which people look things up in.
     pub fn plan(&self) -> Plan {
-        plan(&self.input())
+        let plan = plan(&self.input());
+        for c in &plan.status.conditions {
+            assert!(
+                is_told(c.kind, c.truth, c.reason),
+                "no table has {:?}={:?} {}",
+                c.kind,
+                c.truth,
+                c.reason
+            );
+        }
+        for notice in &plan.status.notices {
+            let reason = notice.subject.reason;
+            assert!(is_noticed(reason), "no table has the notice {reason}");
+        }
+        plan
     }
 
     pub fn pods(&self) -> impl Iterator<Item = &Pod> {
