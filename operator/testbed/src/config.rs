@@ -191,6 +191,7 @@ impl Layout {
             Tool::Kubectl
             | Tool::Helm
             | Tool::Prometheus
+            | Tool::Promtool
             | Tool::Kubelet
             | Tool::KubeProxy
             | Tool::CoreDns

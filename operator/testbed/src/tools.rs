@@ -29,6 +29,8 @@ pub enum Tool {
     Helm,
     /// The monitoring server. It finds targets in its configuration and in files only.
     Prometheus,
+    /// What checks rules for Prometheus and tests them against made-up series.
+    Promtool,
     /// The agent of a real node.
     Kubelet,
     /// What leads a Service's address to its pods, on a real node.
@@ -72,6 +74,7 @@ impl Tool {
             Self::Kwok => "kwok",
             Self::Helm => "helm",
             Self::Prometheus => "prometheus",
+            Self::Promtool => "promtool",
             Self::Kubelet => "kubelet",
             Self::KubeProxy => "kube-proxy",
             Self::CoreDns => "coredns",
@@ -93,7 +96,7 @@ impl Tool {
             Self::Etcd => "3.6.8",
             Self::Kwok => "0.8.0",
             Self::Helm => "4.2.4",
-            Self::Prometheus => "3.15.0",
+            Self::Prometheus | Self::Promtool => "3.15.0",
             Self::CoreDns => "1.14.2",
             Self::Pause => "1.0.0",
             Self::MediaMtx => "1.19.3",

@@ -72,7 +72,7 @@ const BATCHES: [Batch; 8] = [
         about: "1 min",
     },
     Batch {
-        tools: &[Tool::Prometheus],
+        tools: &[Tool::Prometheus, Tool::Promtool],
         module: "prometheus",
         // Without the clients of clouds and registries that it can ask for targets, a third of its packages.
         tags: "remove_all_sd",
@@ -117,6 +117,7 @@ fn package(tool: Tool) -> &'static str {
         Tool::Kwok => "sigs.k8s.io/kwok/cmd/kwok",
         Tool::Helm => "helm.sh/helm/v4/cmd/helm",
         Tool::Prometheus => "github.com/prometheus/prometheus/cmd/prometheus",
+        Tool::Promtool => "github.com/prometheus/prometheus/cmd/promtool",
         Tool::Kubelet => "k8s.io/kubernetes/cmd/kubelet",
         Tool::KubeProxy => "k8s.io/kubernetes/cmd/kube-proxy",
         Tool::CoreDns => "./coredns",

@@ -21,6 +21,7 @@ pub(super) async fn of(tool: Tool, program: &Path) -> Result<String> {
         | Tool::Scheduler
         | Tool::Kwok
         | Tool::Prometheus
+        | Tool::Promtool
         | Tool::Kubelet
         | Tool::KubeProxy
         | Tool::Pause
@@ -115,6 +116,10 @@ mod tests {
             ),
             (
                 "prometheus, version 3.15.0 (branch: , revision: unknown)\n  go version:       go1.26.8\n",
+                "3.15.0",
+            ),
+            (
+                "promtool, version 3.15.0 (branch: , revision: unknown)\n  go version:       go1.26.8\n",
                 "3.15.0",
             ),
             ("CoreDNS-1.14.2\nlinux/amd64, go1.26.8, \n", "1.14.2"),
