@@ -13,7 +13,7 @@ use tower::util::MapResponseLayer;
 use crate::cli::RunArgs;
 use crate::error::Error;
 use crate::leader::{Gate, Leadership};
-use crate::metrics::{CountCalls, Metrics};
+use crate::metrics::Metrics;
 use crate::retry_after;
 
 /// How long any call may take. Watches are bounded by their own time-out instead.
@@ -43,7 +43,7 @@ pub(crate) async fn connect(
     let client = ClientBuilder::try_from(config)
         .context("the client can't be made from this configuration")?
         .with_layer(&TimeoutLayer::new(DEADLINE))
-        .with_layer(&CountCalls::new(metrics))
+        .with_layer(&metrics.count_calls())
         .with_layer(&Gate::new(leadership.clone()))
         .with_layer(&MapResponseLayer::new(retry_after::hear))
         .build();

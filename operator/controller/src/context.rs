@@ -16,10 +16,10 @@ use webinar_plan::{Input, Plan, Recent, Signal};
 
 use crate::act::{Applied, Pace};
 use crate::clock::Clock;
-use crate::error::Error;
+use crate::error::{Error, UNREADABLE};
 use crate::leader::Leadership;
 use crate::limiter::Limiter;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Window};
 use crate::observe::{Caches, Seen};
 use crate::ownership::Owner;
 use crate::pulse::Pulse;
@@ -67,7 +67,7 @@ impl Context {
         if news {
             let (name, namespace) = (guarded.name_any(), guarded.namespace().unwrap_or_default());
             tracing::error!(namespace, name, error = %invalid.error, "this Webinar can't be read and is left alone");
-            self.metrics.failed("unreadable");
+            self.metrics.failed(UNREADABLE);
             report::unreadable(&self.recorder, &invalid.metadata, &invalid.error).await;
         }
         None
@@ -121,8 +121,7 @@ impl Context {
 
     /// Takes note of what was written and refused. A refusal stands until its next try.
     pub(crate) fn remember(&self, owner: &Owner, plan: &Plan, applied: &Applied, now: Timestamp) {
-        self.metrics
-            .wrote(applied.created.len() as u64, applied.deleted as u64);
+        self.metrics.wrote(applied.created.len(), &applied.deleted);
         self.recollection.with(&owner.uid, |known| {
             for (kind, version) in &applied.versions {
                 if let Some(mark) = self.caches.progress(*kind).mark(version) {
@@ -197,10 +196,17 @@ impl Context {
         );
     }
 
-    /// Takes note of a pass that went through.
-    pub(crate) fn done(&self, owner: &Owner, plan: &Plan) {
-        self.metrics.show(&owner.namespace, &owner.name, &plan.status);
+    /// Takes note of a pass that went through. Says when the Webinar's series are to come or go, if that is to come.
+    pub(crate) fn done(&self, owner: &Owner, input: &Input, plan: &Plan) -> Option<Timestamp> {
         self.recollection.with(&owner.uid, |known| known.failures = 0);
+        let window = Window::of(input, plan);
+        let (namespace, name) = (&owner.namespace, &owner.name);
+        if window.is_some_and(|w| w.holds(input.now)) && self.leadership.holds() {
+            self.metrics.show(namespace, name, &plan.status);
+        } else {
+            self.metrics.forget(namespace, name);
+        }
+        window.and_then(|w| w.changes(input.now))
     }
 }
 

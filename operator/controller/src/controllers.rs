@@ -11,7 +11,6 @@ use kube::runtime::Controller;
 use kube::runtime::controller::{self, Action};
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Api, ResourceExt as _};
-use prometheus_client::metrics::histogram::Histogram;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use webinar_api::{Webinar, WebinarClass};
@@ -42,13 +41,12 @@ pub(crate) async fn keep_webinars(
     scope: Option<String>,
     context: Arc<Context>,
     triggers: Triggers,
-    seconds: Histogram,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     context.caches.filled().await;
     let webinars: Api<DeserializeGuard<Webinar>> = scoped(&context.client, scope.as_deref());
     let controller = Controller::new(webinars, everything());
-    let (turns, called) = Turns::new(AT_ONCE, context.pulse.clone());
+    let (turns, called) = Turns::new(AT_ONCE, context.pulse.clone(), context.metrics.queue());
     let store = controller.store();
     // One scope has one controller, so it is empty until now.
     let _ = context.caches.webinars.set(store.clone());
@@ -85,7 +83,8 @@ pub(crate) async fn keep_webinars(
         .graceful_shutdown_on(stop.cancelled_owned())
         .run(
             move |webinar, context| {
-                let (turns, seconds) = (Arc::clone(&turns), seconds.clone());
+                let turns = Arc::clone(&turns);
+                let metrics = context.metrics.clone();
                 async move {
                     let (by, who) = claim(&webinar);
                     let Some(_turn) = turns.claim(by, who) else {
@@ -93,7 +92,7 @@ pub(crate) async fn keep_webinars(
                     };
                     let begun = tokio::time::Instant::now();
                     let done = reconcile::reconcile(webinar, context).await;
-                    seconds.observe(begun.elapsed().as_secs_f64());
+                    metrics.passed(begun.elapsed().as_secs_f64());
                     done
                 }
             },
@@ -174,7 +173,6 @@ fn report_failure(error: &dyn std::error::Error) {
 
 /// Forgets Webinars that are gone: what is known of them, and their series.
 async fn tidy_up(scope: Option<String>, context: Arc<Context>, store: Store<DeserializeGuard<Webinar>>) {
-    let mut shown: HashSet<(String, String)> = HashSet::new();
     let beat = context.pulse.begin("no Webinar was looked for", 3 * TIDY_UP);
     loop {
         tokio::time::sleep(TIDY_UP).await;
@@ -183,13 +181,10 @@ async fn tidy_up(scope: Option<String>, context: Arc<Context>, store: Store<Dese
         let uids = here.iter().filter_map(|w| w.uid()).collect();
         context.recollection.keep(&uids);
         context.scraper.keep(scope.as_deref(), &uids);
-        let names = here
+        let names: HashSet<(String, String)> = here
             .iter()
             .map(|w| (w.namespace().unwrap_or_default(), w.name_any()))
             .collect();
-        for (namespace, name) in shown.difference(&names) {
-            context.metrics.forget(namespace, name);
-        }
-        shown = names;
+        context.metrics.keep(scope.as_deref(), &names);
     }
 }

@@ -39,8 +39,14 @@ pub(crate) enum Error {
     },
 }
 
+/// Why a pass fails, as metrics name it: as an [`Error`], or because the Webinar can't be read.
+pub(crate) const KINDS: [&str; 5] = ["api", "deadline", "outdated", "json", UNREADABLE];
+
+/// A Webinar that can't be read, as metrics name it.
+pub(crate) const UNREADABLE: &str = "unreadable";
+
 impl Error {
-    /// A short name for metrics.
+    /// A short name for metrics, one of [`KINDS`].
     pub(crate) const fn kind(&self) -> &'static str {
         match self {
             Self::Api { .. } => "api",

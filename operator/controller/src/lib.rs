@@ -4,6 +4,7 @@
 //! and carries out what was decided. See `operator/ARCHITECTURE.md` for the map.
 
 pub mod cli;
+pub mod metrics;
 pub mod rbac;
 
 mod act;
@@ -21,7 +22,6 @@ mod http;
 mod leader;
 mod limiter;
 mod memory;
-mod metrics;
 mod neighbours;
 mod observe;
 mod offline;

@@ -77,12 +77,12 @@ pub(crate) async fn reconcile(
             plan.next_wake
         }
     };
-    context.done(&owner, &plan);
+    let shows = context.done(&owner, &validated.input, &plan);
     // A refusal changes what there is to say.
     Ok(if applied.unfinished || !applied.setbacks.is_empty() {
         Action::requeue(SOON)
     } else {
-        at(wake, context.clock.now())
+        at(wake.into_iter().chain(shows).min(), context.clock.now())
     })
 }
 

@@ -49,7 +49,7 @@ pub(crate) fn run(args: RunArgs) -> anyhow::Result<()> {
 
 async fn run_until_stopped(args: RunArgs) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
-    let (metrics, registry, reconcile_seconds) = Metrics::new();
+    let (metrics, registry) = Metrics::new();
     let leadership = Leadership::default();
     let candidate = args.candidate()?;
     let patience = candidate.timings.renew_deadline;
@@ -117,13 +117,7 @@ async fn run_until_stopped(args: RunArgs) -> anyhow::Result<()> {
             touched,
             class_changed: class_changed.clone(),
         };
-        tasks.spawn(keep_webinars(
-            scope,
-            context,
-            triggers,
-            reconcile_seconds.clone(),
-            stop.clone(),
-        ));
+        tasks.spawn(keep_webinars(scope, context, triggers, stop.clone()));
         filled.push(caches);
     }
     tasks.spawn(async move {

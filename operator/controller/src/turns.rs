@@ -6,6 +6,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::mpsc;
 
 use crate::fair::{Claimant, Queue};
@@ -18,6 +19,8 @@ pub(crate) struct Turns {
     state: Mutex<State>,
     pulse: Pulse,
     call: mpsc::UnboundedSender<Touched>,
+    /// How many wait.
+    depth: Gauge,
 }
 
 #[derive(Debug)]
@@ -44,7 +47,12 @@ impl Drop for Turn {
 
 impl Turns {
     /// So many passes at once. Whoever had to wait and has its turn now is called.
-    pub(crate) fn new(at_once: usize, pulse: Pulse) -> (Arc<Self>, mpsc::UnboundedReceiver<Touched>) {
+    /// `depth` is told how many wait.
+    pub(crate) fn new(
+        at_once: usize,
+        pulse: Pulse,
+        depth: Gauge,
+    ) -> (Arc<Self>, mpsc::UnboundedReceiver<Touched>) {
         let (call, calls) = mpsc::unbounded_channel();
         let state = State {
             free: at_once,
@@ -56,6 +64,7 @@ impl Turns {
             state: Mutex::new(state),
             pulse,
             call,
+            depth,
         };
         (Arc::new(turns), calls)
     }
@@ -76,6 +85,7 @@ impl Turns {
         }
         if state.waiting.insert(who.clone()) {
             state.queue.push(by, who);
+            self.depth.inc();
         }
         None
     }
@@ -95,6 +105,7 @@ impl Turns {
             return;
         };
         state.waiting.remove(&next);
+        self.depth.dec();
         state.called.insert(next.clone(), self.pulse.pass());
         // Without anyone to hear it the controller is stopping.
         let _ = self.call.send(next);
@@ -124,20 +135,24 @@ mod tests {
 
     #[test]
     fn who_waits_is_called_once_and_has_the_turn_that_was_kept() {
-        let (turns, mut calls) = Turns::new(1, Pulse::default());
+        let depth = Gauge::default();
+        let (turns, mut calls) = Turns::new(1, Pulse::default(), depth.clone());
         let first = claim(&turns, webinar("a", "first"));
         assert!(first.is_some());
         for _ in 0..2 {
             assert!(claim(&turns, webinar("a", "second")).is_none());
         }
         assert!(calls.try_recv().is_err(), "called too early");
+        assert_eq!(depth.get(), 1);
         drop(first);
         assert_eq!(calls.try_recv().ok(), Some(webinar("a", "second").1));
         assert!(claim(&turns, webinar("a", "third")).is_none(), "the turn is kept");
+        assert_eq!(depth.get(), 1, "the third waits");
         let second = claim(&turns, webinar("a", "second"));
         assert!(second.is_some());
         drop(second);
         assert_eq!(calls.try_recv().ok(), Some(webinar("a", "third").1));
+        assert_eq!(depth.get(), 0);
         turns.gone(&webinar("a", "third").1);
         assert!(
             claim(&turns, webinar("b", "fourth")).is_some(),

@@ -6,7 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::empty::{empty, looked_at, watching};
 use crate::input::{Class, Cordon, Input, Memory, Pod};
-use crate::output::{Drain, Removal};
+use crate::output::Drain;
+use crate::removal::{Removal, RemovalReason};
 use crate::slot::Role;
 use crate::time::after;
 use crate::tree::Parent;
@@ -14,9 +15,6 @@ use crate::view::active_sfu;
 
 /// A pod that should have been gone for this long sits on a lost node and holds nothing up.
 const STUCK_TERMINATING: SignedDuration = SignedDuration::from_mins(5);
-
-/// A lost pod's shutdown is nobody's farewell: its node may come back, and then it goes within this time.
-const LOST_GRACE: SignedDuration = SignedDuration::from_secs(60);
 
 /// What the Draining phase does now.
 #[derive(Debug, Default)]
@@ -61,15 +59,16 @@ pub(crate) fn drain(input: &Input, class: &Class, memory: &Memory) -> Draining {
     leaves.sort_by_cached_key(|p| (viewers(p), Reverse(p.slot)));
     for pod in leaves.iter().filter(|p| p.terminating.is_none()) {
         match pod.drain_started {
-            _ if pod.ended => out.delete.push(removal(pod)),
+            _ if pod.ended => out.delete.push(Removal::of(pod, RemovalReason::Ended)),
             None => out.cordon.push(Drain {
                 name: pod.name.clone(),
                 uid: pod.uid.clone(),
                 started: now,
                 why: Cordon::Drain,
             }),
-            Some(started) if deadline(pod, started) <= now || empty(input, class, pod) => {
-                out.delete.push(removal(pod));
+            Some(_) if empty(input, class, pod) => out.delete.push(drained(pod)),
+            Some(started) if deadline(pod, started) <= now => {
+                out.delete.push(Removal::of(pod, RemovalReason::Overdue));
             }
             Some(started) => {
                 let asked = looked_at(input, pod);
@@ -81,7 +80,7 @@ pub(crate) fn drain(input: &Input, class: &Class, memory: &Memory) -> Draining {
     let named = |mid: &Pod| here.iter().any(|p| p.parent == Some(Parent::Mid(mid.slot.index)));
     let mids = here.iter().copied().filter(|p| p.slot.role == Role::Mid);
     out.delete
-        .extend(mids.filter(|p| p.terminating.is_none() && !named(p)).map(removal));
+        .extend(mids.filter(|p| p.terminating.is_none() && !named(p)).map(drained));
 
     // Writes of one pass overlap, so what must come last has a pass of its own.
     let children_left = here.iter().any(|p| p.slot.role != Role::Sfu);
@@ -90,19 +89,13 @@ pub(crate) fn drain(input: &Input, class: &Class, memory: &Memory) -> Draining {
             here.iter().copied().partition(|p| p.slot.index == active_sfu);
         let next = if standby.is_empty() { active } else { standby };
         out.delete
-            .extend(next.into_iter().filter(|p| p.terminating.is_none()).map(removal));
+            .extend(next.into_iter().filter(|p| p.terminating.is_none()).map(drained));
     }
     out
 }
 
-/// How the removal of one pod is named.
-pub(crate) fn removal(pod: &Pod) -> Removal {
-    Removal {
-        name: pod.name.clone(),
-        uid: pod.uid.clone(),
-        slot: pod.slot,
-        grace: pod.lost.then_some(LOST_GRACE),
-    }
+fn drained(pod: &Pod) -> Removal {
+    Removal::of(pod, RemovalReason::Drained)
 }
 
 fn stuck(pod: &Pod, now: Timestamp) -> bool {

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use crate::input::{Class, Floor, Input, Memory, Orders, Pod};
 use crate::media::unwell_at;
 use crate::reason::Reason;
+use crate::removal::{Removal, RemovalReason};
 use crate::share::room;
 use crate::slot::{Role, Slot};
 use crate::tier::Counts;
@@ -62,7 +63,7 @@ pub(crate) fn spare_slots(view: &View<'_>) -> Vec<Slot> {
 }
 
 /// Pods that never were Ready and are no longer wanted, or get another try in their own slot.
-pub(crate) fn unneeded<'a>(view: &View<'a>) -> Vec<&'a Pod> {
+pub(crate) fn unneeded(view: &View<'_>) -> Vec<Removal> {
     let all_ready =
         view.ready_pods() == view.planned.total() && !view.fleet.occupants().any(|p| unwell(view, p));
     let keep = if all_ready { 0 } else { most(view) as usize };
@@ -70,7 +71,8 @@ pub(crate) fn unneeded<'a>(view: &View<'a>) -> Vec<&'a Pod> {
     // Where the fleet follows the audience, what is on its way comes: the audience may rise again before it is there.
     let comes = |p: &&Pod| view.size.loose && p.trouble.is_none() && !late(view, p);
     let extras = extras.filter(|p| !comes(p));
-    let mut out: Vec<&Pod> = extras.skip(keep).collect();
+    let unneeded = |p: &Pod| Removal::of(p, RemovalReason::Unneeded);
+    let mut out: Vec<Removal> = extras.skip(keep).map(unneeded).collect();
     // A mid that a lower tier has no use for stays while any pod names it.
     let named = |mid: &Pod| {
         let parent = Some(Parent::Mid(mid.slot.index));
@@ -78,9 +80,10 @@ pub(crate) fn unneeded<'a>(view: &View<'a>) -> Vec<&'a Pod> {
     };
     let beyond = view.fleet.occupants().filter(|p| p.slot.role == Role::Mid);
     let beyond = beyond.filter(|p| p.slot.index >= view.planned.mid && !p.was_ready);
-    out.extend(beyond.filter(|p| !named(p)));
+    out.extend(beyond.filter(|p| !named(p)).map(unneeded));
     for role in [Role::Sfu, Role::Mid] {
-        out.extend(another_try(view, role));
+        let tries = another_try(view, role).into_iter();
+        out.extend(tries.map(|p| Removal::of(p, RemovalReason::Retried)));
     }
     out
 }

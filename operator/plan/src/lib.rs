@@ -29,6 +29,7 @@ mod planner;
 mod postpone;
 mod ramp;
 mod reason;
+mod removal;
 mod risk;
 mod run;
 mod seats;
@@ -55,12 +56,13 @@ pub use input::{
 };
 pub use output::{
     Address, Admission, Attended, Budget, Condition, ConditionType, Drain, Entry, EntryKind, Fixtures,
-    MediaFigures, Named, NewPod, Notice, Outcome, Plan, Pool, Removal, Status, Truth,
+    MediaFigures, Named, NewPod, Notice, Outcome, Plan, Pool, Status, Truth,
 };
 pub use phase::Phase;
 pub use planner::plan;
 pub use ramp::{Wave, Waves};
 pub use reason::Reason;
+pub use removal::{Removal, RemovalReason};
 pub use shard::ShardRule;
 pub use share::neighbour;
 pub use signal::{Flow, Reading, Sample, Signal};

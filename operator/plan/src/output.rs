@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::input::{Alarm, Cordon, Memory, Subject, Watch};
 use crate::phase::Phase;
 use crate::reason::Reason;
+use crate::removal::Removal;
 use crate::slot::{Role, Slot};
 use crate::tier::Tier;
 use crate::timeline::Schedule;
@@ -94,19 +95,6 @@ pub struct Named {
     pub name: String,
     /// UID that the write must name.
     pub uid: String,
-}
-
-/// A pod to delete.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Removal {
-    /// Name.
-    pub name: String,
-    /// UID that the delete must name.
-    pub uid: String,
-    /// The slot it leaves.
-    pub slot: Slot,
-    /// The longest its shutdown may take. `None`: as long as the pod's own spec says.
-    pub grace: Option<SignedDuration>,
 }
 
 /// A Service.

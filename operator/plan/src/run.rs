@@ -6,7 +6,7 @@ use crate::accept::edit;
 use crate::alarm::heard;
 use crate::audience::{Attendance, State, look};
 use crate::conditions;
-use crate::drain::{drain, removal};
+use crate::drain::drain;
 use crate::extra::{floor, unneeded};
 use crate::figures::{fixtures, status};
 use crate::fleet::{Creation, create};
@@ -19,6 +19,7 @@ use crate::phase::Phase;
 use crate::planner::{finished, forgettable, next_start, not_allowed};
 use crate::postpone::{self, goes_on, released_at};
 use crate::ramp::Waves;
+use crate::removal::{Removal, RemovalReason};
 use crate::risk::risk;
 use crate::seats::Fleet;
 use crate::share::held_up;
@@ -94,10 +95,23 @@ fn holding(view: &View<'_>, refusal: Option<&str>, state: &mut State) -> Plan {
         .collect();
     // An ended pod serves nobody, and a younger twin that isn't Ready has served nobody yet.
     let unready_twins = view.fleet.surplus.iter().filter(|p| !p.was_ready);
-    let delete = view.fleet.ended.iter().chain(unready_twins).copied();
-    let delete = delete.chain(unneeded(view)).chain(given_up(view));
-    let delete = delete.chain(shrink.delete);
-    let delete = delete.map(removal).chain(media.delete.iter().cloned()).collect();
+    let ended = view
+        .fleet
+        .ended
+        .iter()
+        .map(|p| Removal::of(p, RemovalReason::Ended));
+    let delete = ended
+        .chain(unready_twins.map(|p| Removal::of(p, RemovalReason::Surplus)))
+        .chain(unneeded(view))
+        .chain(given_up(view).map(|p| Removal::of(p, RemovalReason::Lost)))
+        .chain(
+            shrink
+                .delete
+                .iter()
+                .map(|p| Removal::of(p, RemovalReason::Shrunk)),
+        )
+        .chain(media.delete.iter().cloned())
+        .collect();
     // What a drain took out of its entry point is taken back in when the event goes on.
     let drained = view.fleet.occupants().filter(|p| p.drain_started.is_some());
     let drained = drained.filter(|p| p.cordoned_for == Cordon::Drain);

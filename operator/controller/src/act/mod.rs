@@ -23,7 +23,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
 use webinar_api::{FIELD_MANAGER, labels};
-use webinar_plan::{Setback, SetbackKind};
+use webinar_plan::{RemovalReason, Setback, SetbackKind};
 
 use crate::build::prepare::{Changes, Named, Prepared, RevisionWrite};
 use crate::client::call;
@@ -51,8 +51,8 @@ const RETRY_CONFLICT: SignedDuration = SignedDuration::from_secs(60);
 pub(crate) struct Applied {
     /// Pods that now exist and did not before.
     pub(crate) created: Vec<Pod>,
-    /// Pods that were asked to go.
-    pub(crate) deleted: usize,
+    /// Why pods were asked to go, one entry a pod.
+    pub(crate) deleted: Vec<RemovalReason>,
     /// The newest version that was written of each kind.
     pub(crate) versions: Vec<(Kind, String)>,
     /// What the API server refused.
@@ -166,8 +166,10 @@ impl<'a> Writer<'a> {
             self.patch_pod("uncordon", name, patch)
         })
         .await?;
-        self.each(batch(delete, &mut left, self), |pod| self.delete_pod(pod))
-            .await?;
+        self.each(batch(delete, &mut left, self), |(pod, why)| {
+            self.delete_pod(pod, why)
+        })
+        .await?;
         self.remove(
             services.delete,
             Kind::Service,
@@ -398,9 +400,9 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    async fn delete_pod(&self, pod: Named) -> Result<(), Error> {
+    async fn delete_pod(&self, pod: Named, why: RemovalReason) -> Result<(), Error> {
         if self.delete(&self.api::<Pod>(), &pod, Kind::Pod).await? {
-            self.locked(|a| a.deleted += 1);
+            self.locked(|a| a.deleted.push(why));
         }
         Ok(())
     }

@@ -39,12 +39,15 @@ fn pod() -> Prepared {
 
 fn removal() -> Prepared {
     Prepared {
-        delete: vec![Named {
-            name: "event-sfu-0".to_owned(),
-            uid: "pod".to_owned(),
-            version: None,
-            grace: None,
-        }],
+        delete: vec![(
+            Named {
+                name: "event-sfu-0".to_owned(),
+                uid: "pod".to_owned(),
+                version: None,
+                grace: None,
+            },
+            RemovalReason::Drained,
+        )],
         ..Prepared::default()
     }
 }

@@ -11,7 +11,7 @@ use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::{Resource, ResourceExt as _};
 use serde_json::json;
 use webinar_api::labels;
-use webinar_plan::{Drain, Entry, EntryKind, Memory, Plan, Removal};
+use webinar_plan::{Drain, Entry, EntryKind, Memory, Plan, Removal, RemovalReason};
 
 use super::{budget, pod, revision, service};
 use crate::error::Error;
@@ -36,8 +36,8 @@ pub(crate) struct Prepared {
     pub(crate) disown: Vec<(String, Patch)>,
     /// Pods to take back into their entry point.
     pub(crate) uncordon: Vec<(String, Patch)>,
-    /// Pods to delete.
-    pub(crate) delete: Vec<Named>,
+    /// Pods to delete, and why.
+    pub(crate) delete: Vec<(Named, RemovalReason)>,
     /// Memories to drop.
     pub(crate) forget: Vec<Named>,
 }
@@ -110,7 +110,7 @@ pub(crate) fn prepare(
             .filter(|r| u32::try_from(r.revision).is_ok_and(|run| plan.forget.contains(&run)))
             .filter_map(|r| named(r.as_ref()))
             .collect(),
-        delete: plan.delete.iter().map(|r| delete(seen, r)).collect(),
+        delete: plan.delete.iter().map(|r| (delete(seen, r), r.reason)).collect(),
         cordon: plan.cordon.iter().filter_map(|d| cordon(seen, d)).collect(),
         disown: plan.disown.iter().filter_map(|d| disown(seen, d)).collect(),
         uncordon: plan.uncordon.iter().filter_map(|n| uncordon(seen, n)).collect(),
@@ -374,6 +374,7 @@ mod tests {
                 uid: "u".to_owned(),
                 slot: Slot::new(Role::Relay, 0),
                 grace,
+                reason: RemovalReason::Drained,
             };
             delete(&seen, &removal).grace
         };

@@ -20,6 +20,17 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// Everything that can go wrong.
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Timeout,
+        Self::Connect,
+        Self::Broken,
+        Self::Status,
+        Self::Redirect,
+        Self::TooLarge,
+        Self::Malformed,
+    ];
+
     /// As metrics and logs name it.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {

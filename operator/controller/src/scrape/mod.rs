@@ -34,7 +34,7 @@ use crate::ownership::Owner;
 use crate::pulse::Pulse;
 use crate::watch::Touched;
 use book::{Answer, Ask, Book};
-use failure::Failure;
+pub(crate) use failure::Failure;
 use figure::Tally;
 use lanes::{Id, Lane, Place};
 use prometheus::Servers;
@@ -175,7 +175,7 @@ impl Scraper {
     }
 
     fn take(&self, (id, place, ask): (Id, Place, Ask), answer: Result<Answer, Failure>) {
-        self.metrics.scraped(answer.as_ref().err().map(|e| e.as_str()));
+        self.metrics.scraped(answer.as_ref().err().copied());
         let mut book = self.lock();
         book.lanes.leave(place);
         book.take(id, &ask, answer, Instant::now());

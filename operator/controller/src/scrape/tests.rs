@@ -186,7 +186,7 @@ async fn a_pod_that_stops_answering_keeps_its_last_figures_and_is_counted() {
     });
     let leadership = Leadership::default();
     leadership.begin(Instant::now() + Duration::from_secs(60));
-    let (metrics, registry, _) = Metrics::new();
+    let (metrics, registry) = Metrics::new();
     let scraper = Arc::new(Scraper::new(None, Clock, leadership, metrics));
     let stop = CancellationToken::new();
     tokio::spawn(Arc::clone(&scraper).run(Pulse::default(), stop.clone()));

@@ -9,9 +9,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::stage::{Look, Stage, Standby, receives};
 use super::{State, incident, over};
-use crate::drain::removal;
 use crate::input::{Failover, Memory, Pod};
-use crate::output::Removal;
+use crate::removal::{Removal, RemovalReason};
 use crate::slot::{Role, Slot};
 use crate::time::after;
 use crate::view::View;
@@ -116,7 +115,7 @@ impl Switch {
         if leads || over(view, shown, ROUTED_AFTER) {
             self.fence = Some(Removal {
                 grace: Some(FENCE_GRACE),
-                ..removal(left)
+                ..Removal::of(left, RemovalReason::Fenced)
             });
         } else {
             self.wakes.push(after(shown, ROUTED_AFTER));

@@ -17,10 +17,10 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::drain::removal;
 use crate::input::{Cordon, Memory, Pod};
-use crate::output::{Condition, Drain, Entry, EntryKind, Fixtures, MediaFigures, Named, Notice, Removal};
+use crate::output::{Condition, Drain, Entry, EntryKind, Fixtures, MediaFigures, Named, Notice};
 use crate::phase::Phase;
+use crate::removal::{Removal, RemovalReason};
 use crate::slot::{Role, Slot};
 use crate::time::{after, before};
 use crate::view::View;
@@ -166,7 +166,7 @@ fn on_air(view: &View<'_>) -> Media {
         .fence
         .iter()
         .cloned()
-        .chain(replaced.map(removal))
+        .chain(replaced.map(|pod| Removal::of(pod, RemovalReason::Replaced)))
         .collect();
     let wakes = stage.wakes.iter().chain(&switch.wakes).chain(&health.wakes);
     let wakes = wakes.copied().chain(leaves).filter(|t| *t > view.input.now);

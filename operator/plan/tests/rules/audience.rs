@@ -2,8 +2,8 @@
 
 use jiff::SignedDuration;
 use webinar_plan::{
-    ConditionType, Cordon, Floor, Flow, Input, Phase, Plan, Reading, Reason, Release, Role, Signal, Slot,
-    Source, Tier, Truth, plan,
+    ConditionType, Cordon, Floor, Flow, Input, Phase, Plan, Reading, Reason, Release, RemovalReason, Role,
+    Signal, Slot, Source, Tier, Truth, plan,
 };
 
 use crate::world::{World, at, class, secs, spec};
@@ -284,6 +284,7 @@ fn a_relay_is_empty_when_it_says_so_after_its_cordon_and_sends_nothing() {
     let uid = cordoned_pod.uid.clone();
     let deleted = |input: &Input| plan(input).delete.iter().map(|r| r.slot).collect::<Vec<Slot>>();
     assert_eq!(deleted(&input), [relay(7)]);
+    assert_eq!(plan(&input).delete[0].reason, RemovalReason::Shrunk);
     let mut early = input.clone();
     pod(&mut early, relay(7)).drain_started = Some(cordoned + secs(1));
     assert!(deleted(&early).is_empty());
@@ -333,8 +334,8 @@ fn a_relay_cordoned_before_the_drain_has_the_whole_time_of_the_drain() {
     assert_eq!(told.status.phase, Some(Phase::Draining));
     assert!(told.delete.is_empty(), "{:?}", told.delete);
     later(&mut input, &told, secs(600));
-    let gone: Vec<Slot> = plan(&input).delete.iter().map(|r| r.slot).collect();
-    assert_eq!(gone, [relay(7)]);
+    let gone: Vec<_> = plan(&input).delete.iter().map(|r| (r.slot, r.reason)).collect();
+    assert_eq!(gone, [(relay(7), RemovalReason::Overdue)]);
 }
 
 #[test]

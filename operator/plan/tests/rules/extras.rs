@@ -1,6 +1,8 @@
 //! Pods beyond the plan, and pods that can't be had.
 
-use webinar_plan::{ConditionType, PodTrouble, Reason, Role, Setback, SetbackKind, Slot, Tier};
+use webinar_plan::{
+    ConditionType, PodTrouble, Reason, RemovalReason, Role, Setback, SetbackKind, Slot, Tier,
+};
 
 use crate::world::{World, at, class, secs, spec};
 use crate::{START, pod, relay, said, world_at};
@@ -79,8 +81,9 @@ fn substitutes_come_only_when_more_pods_would_help_and_go_only_if_they_never_wer
     for index in 0..5 {
         pod(&mut came, relay(index)).ready = true;
     }
-    let gone: Vec<Slot> = webinar_plan::plan(&came).delete.iter().map(|r| r.slot).collect();
-    assert_eq!(gone, [relay(15), relay(16)]);
+    let gone = webinar_plan::plan(&came).delete;
+    let gone: Vec<_> = gone.iter().map(|r| (r.slot, r.reason)).collect();
+    assert_eq!(gone, [15, 16].map(|i| (relay(i), RemovalReason::Unneeded)));
     pod(&mut came, relay(15)).was_ready = true;
     assert_eq!(webinar_plan::plan(&came).delete.len(), 1);
 }
@@ -93,6 +96,7 @@ fn a_mid_gets_another_try_only_if_a_pod_no_older_became_ready() {
     let plan = webinar_plan::plan(&input);
     assert_eq!(plan.delete.len(), 1);
     assert_eq!(plan.delete[0].slot, Slot::new(Role::Mid, 2));
+    assert_eq!(plan.delete[0].reason, RemovalReason::Retried);
     // One that was Ready once may be feeding relays.
     pod(&mut input, Slot::new(Role::Mid, 2)).was_ready = true;
     assert!(webinar_plan::plan(&input).delete.is_empty());

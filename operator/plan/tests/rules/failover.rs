@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use webinar_plan::{EntryKind, Failover, Plan, Reason, Role, Slot, Tier, Truth, plan};
+use webinar_plan::{EntryKind, Failover, Plan, Reason, RemovalReason, Role, Slot, Tier, Truth, plan};
 
 use crate::flow::{SFU, go, memory, sent_once, sent_twice, verdict};
 use crate::pod;
@@ -69,6 +69,7 @@ fn each_step_follows_only_when_the_one_before_shows() {
     let fence = plan(&half).delete;
     assert_eq!(fence.len(), 1);
     assert_eq!((&fence[0].uid, fence[0].slot), (&old, SFU));
+    assert_eq!(fence[0].reason, RemovalReason::Fenced);
     // If they never show it, five seconds are enough.
     world.now = at + secs(5);
     assert_eq!(world.plan().delete.len(), 1);

@@ -1,7 +1,7 @@
 //! Mids and relays that get less than others.
 
 use jiff::Timestamp;
-use webinar_plan::{Cordon, EntryKind, Parent, Plan, Reason, Role, Slot, Tier, Truth, plan};
+use webinar_plan::{Cordon, EntryKind, Parent, Plan, Reason, RemovalReason, Role, Slot, Tier, Truth, plan};
 
 use crate::flow::{go, memory, sent_once, verdict};
 use crate::world::{World, at, class, secs, spec};
@@ -212,6 +212,7 @@ fn a_mid_that_is_at_fault_is_replaced_when_its_children_are_led_elsewhere_one_a_
     world.run_until(world.now + secs(180), |w, p| {
         for removal in &p.delete {
             assert_ne!(w.leads.mids[&removal.slot.index], removal.slot.index);
+            assert_eq!(removal.reason, RemovalReason::Replaced);
             deleted.push((w.now, removal.slot));
         }
         elsewhere.push(w.leads.mids.iter().filter(|(m, to)| m != to).count());

@@ -1,7 +1,9 @@
 //! Which pods there are, which go, and what they count for.
 
 use jiff::SignedDuration;
-use webinar_plan::{ConditionType, Parent, Phase, Plan, Reason, Role, Slot, Stranger, Tier, Truth, plan};
+use webinar_plan::{
+    ConditionType, Parent, Phase, Plan, Reason, RemovalReason, Role, Slot, Stranger, Tier, Truth, plan,
+};
 
 use crate::world::{World, at, class, secs, spec};
 use crate::{START, pod, relay, said, world_at};
@@ -58,7 +60,10 @@ fn ended_pods_go_and_their_slots_are_filled() {
     world.end(relay(3));
     let plan = world.plan();
     assert_eq!(plan.delete.len(), 1);
-    assert_eq!(plan.delete[0].slot, relay(3));
+    assert_eq!(
+        (plan.delete[0].slot, plan.delete[0].reason),
+        (relay(3), RemovalReason::Ended)
+    );
     assert_eq!(plan.create.len(), 1);
     assert_eq!(plan.create[0].slot, relay(3));
     assert_ne!(plan.create[0].name, plan.delete[0].name);
@@ -75,7 +80,10 @@ fn of_two_pods_in_one_slot_the_older_stays_and_only_an_unready_twin_goes() {
     input.pods.push(twin.clone());
     let found = plan(&input);
     assert_eq!(found.delete.len(), 1);
-    assert_eq!(found.delete[0].uid, twin.uid);
+    assert_eq!(
+        (&found.delete[0].uid, found.delete[0].reason),
+        (&twin.uid, RemovalReason::Surplus)
+    );
     // One that has been Ready may have viewers.
     input.pods.last_mut().unwrap().was_ready = true;
     assert!(plan(&input).delete.is_empty());
@@ -155,8 +163,8 @@ fn the_shutdown_of_a_lost_pod_is_short() {
     let name = lost.name.clone();
     input.now += SignedDuration::from_hours(1);
     let plan = plan(&input);
-    let grace: Vec<_> = plan.delete.iter().map(|r| (&r.name, r.grace)).collect();
-    assert_eq!(grace, [(&name, Some(secs(60)))]);
+    let gone: Vec<_> = plan.delete.iter().map(|r| (&r.name, r.reason, r.grace)).collect();
+    assert_eq!(gone, [(&name, RemovalReason::Lost, Some(secs(60)))]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! How a run begins, is edited and ends.
 
 use jiff::SignedDuration;
-use webinar_plan::{ClassFinding, ConditionType, Phase, Reason, Role, Tier, Truth, plan};
+use webinar_plan::{ClassFinding, ConditionType, Phase, Reason, RemovalReason, Role, Tier, Truth, plan};
 
 use crate::world::{World, at, secs};
 use crate::{START, relay, said, world_at};
@@ -83,7 +83,9 @@ fn a_finished_event_needs_no_class_and_drains_what_turns_up_again() {
     let found = plan(&input);
     assert_eq!((found.cordon.len(), found.delete.len()), (1, 0));
     input.pods[0].drain_started = Some(input.now - SignedDuration::from_mins(10));
-    assert_eq!(plan(&input).delete.len(), 1);
+    let delete = plan(&input).delete;
+    assert_eq!(delete.len(), 1);
+    assert_eq!(delete[0].reason, RemovalReason::Overdue);
     input.pods.clear();
     input.class = Err(ClassFinding {
         reason: Reason::ClassNotFound,
@@ -153,4 +155,17 @@ fn a_fleet_is_kept_for_a_ramp_within_half_an_hour_and_for_the_overrun_at_most() 
     assert_eq!(far.plan().next_wake, Some(until));
     far.run_until(until, |_, _| {});
     assert_eq!(far.phase(), Some(Phase::Draining));
+}
+
+#[test]
+fn mids_and_sfus_that_nobody_names_are_drained() {
+    let mut input = world_at(Tier::K100, 10_800).input();
+    assert_eq!(plan(&input).status.phase, Some(Phase::Draining));
+    input.pods.retain(|p| p.slot.role == Role::Mid);
+    input.memory = plan(&input).memory;
+    let delete = plan(&input).delete;
+    assert!(
+        !delete.is_empty() && delete.iter().all(|r| r.reason == RemovalReason::Drained),
+        "{delete:?}"
+    );
 }
