@@ -22,6 +22,9 @@ const ALERTS: [&str; 8] = [
     "WebinarStartedUnderCapacity",
 ];
 
+/// What a runbook has, in this order.
+const HEADINGS: [&str; 4] = ["## Meaning", "## Impact", "## Diagnosis", "## Mitigation"];
+
 #[derive(Deserialize)]
 struct Rules {
     groups: Vec<Group>,
@@ -183,5 +186,31 @@ fn every_alert_is_seen_firing_and_silent() -> Result<()> {
     let all: BTreeSet<String> = ALERTS.map(str::to_owned).into();
     assert_eq!(firing, all, "firing");
     assert_eq!(silent, all, "silent");
+    Ok(())
+}
+
+#[test]
+fn every_alert_has_a_runbook() -> Result<()> {
+    let runbooks = repository().join("operator/docs/runbooks");
+    let index = fs::read_to_string(runbooks.join("README.md")).context("reading the index of runbooks")?;
+    for name in ALERTS {
+        let path = runbooks.join(format!("{name}.md"));
+        let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+        assert!(text.starts_with(&format!("# {name}\n")), "{name}: its title");
+        let headings: Vec<&str> = text.lines().filter(|line| line.starts_with("## ")).collect();
+        assert_eq!(headings, HEADINGS, "{name}");
+        let sections = text.split("\n## ").skip(1);
+        assert!(sections.clone().all(|s| s.lines().count() > 2), "{name}: empty");
+        let diagnosis = sections
+            .filter(|s| s.starts_with("Diagnosis"))
+            .collect::<String>();
+        assert!(diagnosis.contains("```"), "{name}: no command to copy");
+        assert!(
+            index.contains(&format!("({name}.md)")),
+            "{name} is not in the index"
+        );
+    }
+    let files = fs::read_dir(&runbooks)?.count();
+    assert_eq!(files, ALERTS.len() + 1, "a runbook of no alert");
     Ok(())
 }
