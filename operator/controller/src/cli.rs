@@ -82,6 +82,10 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = duration)]
     pub(crate) retry_period: Duration,
 
+    /// A file with seconds to add to this machine's wall clock, read whenever the time is asked for. For tests alone.
+    #[arg(long, value_name = "FILE", hide = true)]
+    pub(crate) clock_offset_file: Option<PathBuf>,
+
     /// How log lines look.
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     pub(crate) log_format: LogFormat,

@@ -11,6 +11,8 @@ use tower::timeout::TimeoutLayer;
 use tower::util::MapResponseLayer;
 
 use crate::cli::RunArgs;
+use crate::clock::Clock;
+use crate::date::Dates;
 use crate::error::Error;
 use crate::leader::{Gate, Leadership};
 use crate::metrics::Metrics;
@@ -24,6 +26,7 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(10);
 /// The client's own retry is off: it would go on writing for minutes after the lease is lost.
 pub(crate) async fn connect(
     args: &RunArgs,
+    clock: &Clock,
     metrics: &Metrics,
     leadership: &Leadership,
 ) -> anyhow::Result<Client> {
@@ -42,6 +45,7 @@ pub(crate) async fn connect(
     config.default_retry = false;
     let client = ClientBuilder::try_from(config)
         .context("the client can't be made from this configuration")?
+        .with_layer(&Dates::new(clock.clone(), metrics.clone()))
         .with_layer(&TimeoutLayer::new(DEADLINE))
         .with_layer(&metrics.count_calls())
         .with_layer(&Gate::new(leadership.clone()))

@@ -15,6 +15,7 @@ mod clock;
 mod context;
 mod controllers;
 mod convert;
+mod date;
 mod error;
 mod fair;
 mod history;

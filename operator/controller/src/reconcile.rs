@@ -39,6 +39,7 @@ pub(crate) async fn reconcile(
     let now = context.clock.now();
 
     let mut validated = validate::validate(webinar, &owner, &seen, now);
+    validated.input.skew = context.clock.skew();
     validated.input.recent = context.recall(&validated.input);
     validated.input.signals = context.hear(&owner);
     let plan = webinar_plan::plan(&validated.input);

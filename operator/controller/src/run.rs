@@ -51,9 +51,13 @@ async fn run_until_stopped(args: RunArgs) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let (metrics, registry) = Metrics::new();
     let leadership = Leadership::default();
+    if let Some(file) = &args.clock_offset_file {
+        tracing::warn!(file = %file.display(), "this machine's clock is moved by a file, as only tests want it");
+    }
+    let clock = Clock::new(args.clock_offset_file.clone());
     let candidate = args.candidate()?;
     let patience = candidate.timings.renew_deadline;
-    let client = client::connect(&args, &metrics, &leadership).await?;
+    let client = client::connect(&args, &clock, &metrics, &leadership).await?;
     let pulse = Pulse::default();
     let shown = Arc::new(Shown {
         registry,
@@ -66,6 +70,7 @@ async fn run_until_stopped(args: RunArgs) -> anyhow::Result<()> {
     let campaign = tokio::spawn(campaign(
         Api::namespaced(client.clone(), &args.operator_namespace),
         candidate,
+        clock.clone(),
         leadership.clone(),
         metrics.clone(),
         pulse.clone(),
@@ -74,7 +79,12 @@ async fn run_until_stopped(args: RunArgs) -> anyhow::Result<()> {
 
     let limiter = Arc::new(Limiter::new(args.max_creates_per_second, args.max_in_flight));
     let proxy = args.scrape_proxy.as_ref();
-    let scraper = Arc::new(Scraper::new(proxy, Clock, leadership.clone(), metrics.clone()));
+    let scraper = Arc::new(Scraper::new(
+        proxy,
+        clock.clone(),
+        leadership.clone(),
+        metrics.clone(),
+    ));
     let asking = Arc::clone(&scraper).run(pulse.clone(), stop.clone());
     tasks.spawn(async move {
         asking.await;
@@ -98,7 +108,7 @@ async fn run_until_stopped(args: RunArgs) -> anyhow::Result<()> {
         let (caches, touch, touched) = fill(&client, scope.as_deref(), &args.operator_namespace, &mut tasks);
         let context = Arc::new(Context {
             client: client.clone(),
-            clock: Clock,
+            clock: clock.clone(),
             limiter: Arc::clone(&limiter),
             recorder: Recorder::new(client.clone(), Reporter::from(FIELD_MANAGER)),
             caches: caches.clone(),

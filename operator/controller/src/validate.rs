@@ -48,6 +48,7 @@ pub(crate) fn validate(webinar: &Webinar, owner: &Owner, seen: &Seen, now: Times
     };
     let input = plan::Input {
         now,
+        skew: jiff::SignedDuration::ZERO,
         webinar: plan::Webinar {
             namespace: owner.namespace.clone(),
             name: owner.name.clone(),

@@ -189,8 +189,7 @@ pub(crate) fn draining(view: &View<'_>, left: u32, next: Option<Timestamp>) -> V
     } else {
         format!("viewers may stay until {until}")
     };
-    let late = floor(&view.input.orders, view.input.now)
-        .map_or("", |_| " `override` comes too late to keep anything.");
+    let late = floor(view.input).map_or("", |_| " `override` comes too late to keep anything.");
     let message = format!(
         "{} {} left; {stay}.{late}{waits}",
         counted(left, "pod"),
@@ -290,7 +289,7 @@ fn postponed(view: &View<'_>) -> String {
 
 /// What an override asks for, to be read after a sentence.
 fn ordered(view: &View<'_>, unfed: u32) -> String {
-    let Some(floor) = floor(&view.input.orders, view.input.now) else {
+    let Some(floor) = floor(view.input) else {
         return String::new();
     };
     let why = floor.reason.trim().trim_end_matches('.');

@@ -31,7 +31,7 @@ pub(crate) struct Draining {
 /// that nobody names, and the SFUs last with the active one at the very end.
 pub(crate) fn drain(input: &Input, class: &Class, memory: &Memory) -> Draining {
     let room = memory.shape.room;
-    let now = input.now;
+    let (now, surely) = (input.now, input.surely());
     let active_sfu = active_sfu(input);
     // What was taken out of its entry point before was not to go at a deadline.
     let counts_from = |pod: &Pod, started: Timestamp| match (pod.cordoned_for, memory.draining_since) {
@@ -42,7 +42,7 @@ pub(crate) fn drain(input: &Input, class: &Class, memory: &Memory) -> Draining {
         let from = memory.drain_counts_from(counts_from(pod, started));
         after(from, class.live.drain_timeout)
     };
-    let here: Vec<&Pod> = input.pods.iter().filter(|p| !stuck(p, now)).collect();
+    let here: Vec<&Pod> = input.pods.iter().filter(|p| !stuck(p, surely)).collect();
     let going = here.iter().filter_map(|p| p.terminating);
     let mut out = Draining {
         left: here.len() as u32,
@@ -67,7 +67,7 @@ pub(crate) fn drain(input: &Input, class: &Class, memory: &Memory) -> Draining {
                 why: Cordon::Drain,
             }),
             Some(_) if empty(input, class, pod) => out.delete.push(drained(pod)),
-            Some(started) if deadline(pod, started) <= now => {
+            Some(started) if deadline(pod, started) <= surely => {
                 out.delete.push(Removal::of(pod, RemovalReason::Overdue));
             }
             Some(started) => {

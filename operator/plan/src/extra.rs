@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::input::{Class, Floor, Input, Memory, Orders, Pod};
+use crate::input::{Class, Floor, Input, Memory, Pod};
 use crate::media::unwell_at;
 use crate::reason::Reason;
 use crate::removal::{Removal, RemovalReason};
@@ -17,8 +17,12 @@ use crate::view::{PATIENCE, View};
 const RELAYS_PER_SHARD: u32 = 250;
 
 /// The override that holds now.
-pub(crate) fn floor(orders: &Orders, now: Timestamp) -> Option<&Floor> {
-    orders.floor.as_ref().filter(|floor| now < floor.until)
+pub(crate) fn floor(input: &Input) -> Option<&Floor> {
+    input
+        .orders
+        .floor
+        .as_ref()
+        .filter(|floor| input.surely() < floor.until)
 }
 
 /// Relays there may be beside the other pods of `target`: within `maxPods`, within what the class has left for this

@@ -132,8 +132,7 @@ pub(crate) fn size(facts: &Facts<'_>, memory: &mut Memory, state: &mut State) ->
         relay: followed.relays,
         ..booked
     };
-    let ordered = floor(&input.orders, input.now)
-        .map_or(0, |order| order.relays.min(ceiling(input, class, memory, fleet)));
+    let ordered = floor(input).map_or(0, |order| order.relays.min(ceiling(input, class, memory, fleet)));
     let wanted = Counts {
         relay: fleet.relay.max(ordered),
         ..fleet
@@ -242,7 +241,7 @@ fn follows(facts: &Facts<'_>, memory: &Memory) -> bool {
     match facts.phase {
         Phase::Overrun => true,
         Phase::Live => {
-            after_peak && memory.live_since.is_some() && facts.input.now >= facts.schedule.floor_until
+            after_peak && memory.live_since.is_some() && facts.input.surely() >= facts.schedule.floor_until
         }
         _ => false,
     }

@@ -44,7 +44,7 @@ pub(crate) fn deadline(view: &View<'_>, pod: &Pod) -> Timestamp {
 
 /// Pods that were declared lost and whose time is over.
 pub(crate) fn given_up<'a>(view: &View<'a>) -> impl Iterator<Item = &'a Pod> {
-    let over = |pod: &&&Pod| deadline(view, pod) <= view.input.now;
+    let over = |pod: &&&Pod| deadline(view, pod) <= view.input.surely();
     view.fleet
         .lost
         .iter()

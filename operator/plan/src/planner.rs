@@ -11,6 +11,7 @@ use crate::phase::Phase;
 use crate::reason::Reason;
 use crate::run;
 use crate::share::{HeldUp, held_up};
+use crate::skew;
 use crate::suspend::{held_back, idle, unopened};
 use crate::tier::{Capacity, Shape, Unservable};
 use crate::time::after;
@@ -31,6 +32,7 @@ pub fn plan(input: &Input) -> Plan {
     let mut plan = decide(input);
     plan.status.strangers = input.strangers.len() as u32;
     plan.status.notices.extend(strangers(input));
+    skew::tell(input, &mut plan);
     plan
 }
 

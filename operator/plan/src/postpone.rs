@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::audience::Attendance;
-use crate::input::{Class, Memory};
+use crate::input::{Class, Input, Memory};
 use crate::time::{after, before};
 use crate::timeline::Schedule;
 
@@ -36,13 +36,14 @@ pub(crate) fn released_at(memory: &Memory, class: &Class, attendance: &Attendanc
     )
 }
 
-/// While capacity is given back, the event was extended beyond `now`, or its start has come near again.
+/// While capacity is given back, the event was extended beyond now, or its start has come near again.
 /// `edited` is the memory with today's spec, `schedule` its boundaries as written.
-pub(crate) fn goes_on(memory: &Memory, edited: &Memory, schedule: &Schedule, now: Timestamp) -> bool {
+pub(crate) fn goes_on(memory: &Memory, edited: &Memory, schedule: &Schedule, input: &Input) -> bool {
+    let open = schedule.release > input.surely();
     edited.accepted.spec != memory.accepted.spec
         && if memory.live_since.is_some() {
-            schedule.release > now
+            open
         } else {
-            now >= kept_from(schedule) && schedule.release > now
+            input.now >= kept_from(schedule) && open
         }
 }

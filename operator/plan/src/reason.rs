@@ -86,6 +86,8 @@ reasons! {
     Missed,
     /// The overrun ends soon: capacity is given back then, whoever is watching.
     OverrunEnding,
+    /// The clocks of the operator and the API server differ: nothing is given back before both say that it is time.
+    ClockSkew,
     /// Pods that are not the Webinar's own carry its labels.
     ForeignPods,
     /// More people come than `maxTier` provides for.

@@ -174,7 +174,7 @@ fn draining(view: &View<'_>) -> Plan {
         .next
         .into_iter()
         .chain(missed)
-        .chain(floor(&input.orders, now).map(|floor| floor.until))
+        .chain(floor(input).map(|floor| floor.until))
         .chain(view.attendance.next)
         .fold(after(now, LOOK_AGAIN), Timestamp::min);
     Plan {
@@ -195,7 +195,7 @@ fn accept_edit(input: &Input, class: &Class, opened: Memory) -> (Memory, Option<
     let (memory, refusal) = edit(&opened, &input.spec, class, &waves, &schedule, input.now);
     if opened.draining_since.is_some() {
         // As written: that an edit was seen now must not count as an extension.
-        return if goes_on(&opened, &memory, &boundaries(input, class, &memory), input.now) {
+        return if goes_on(&opened, &memory, &boundaries(input, class, &memory), input) {
             let held = Memory {
                 draining_since: None,
                 postponed_at: None,
@@ -231,7 +231,7 @@ fn advance(
     complete: bool,
     attendance: &Attendance,
 ) -> Phase {
-    let now = input.now;
+    let (now, surely) = (input.now, input.surely());
     if complete && memory.draining_since.is_none() {
         memory.ready_at.get_or_insert(now);
     }
@@ -242,16 +242,16 @@ fn advance(
         postpone::note(memory, schedule, now);
     }
     let release = match memory.live_since {
-        Some(_) if attendance.over(schedule.end, now) => Some(schedule.end),
+        Some(_) if attendance.over(schedule.end, surely) => Some(schedule.end),
         Some(_) => Some(schedule.release),
         None => released_at(memory, class, attendance),
     };
-    if memory.suspended_since.is_none() && release.is_some_and(|t| now >= t) {
+    if memory.suspended_since.is_none() && release.is_some_and(|t| surely >= t) {
         memory.draining_since.get_or_insert(now);
     }
     if memory.draining_since.is_some() {
         Phase::Draining
-    } else if memory.live_since.is_some() && now >= schedule.end {
+    } else if memory.live_since.is_some() && surely >= schedule.end {
         Phase::Overrun
     } else if memory.live_since.is_some() {
         Phase::Live

@@ -71,16 +71,17 @@ pub(crate) fn shrink<'a>(view: &View<'a>, state: &mut State) -> Shrink<'a> {
     out
 }
 
-/// The fleet may be made smaller now. Nobody's numbers do that alone while media stands still: who sees no picture leaves,
+/// The fleet may be made smaller now. Its pace is measured in `now`, which must not be too late. Nobody's numbers do that alone while media stands still: who sees no picture leaves,
 /// and comes back.
 fn permitted(view: &View<'_>) -> bool {
     let input = view.input;
-    let stalled = input.recent.watch.media.stalled() && input.now < view.schedule.end;
+    let stalled = input.recent.watch.media.stalled() && input.surely() < view.schedule.end;
     view.size.loose
         && view.attendance.known().is_some()
         && !stalled
         && !input.orders.suspend
-        && floor(&input.orders, input.now).is_none()
+        && floor(input).is_none()
+        && input.surely() == input.now
 }
 
 /// The relays with the fewest viewers: a share of those that are there, never below what is wanted.

@@ -48,7 +48,7 @@ pub(crate) fn wake(
         .into_iter()
         .chain(view.waves.next_after(now))
         .chain(creation.coming.iter().map(|(slot, _)| view.waves.due(*slot)))
-        .chain(floor(&view.input.orders, now).map(|floor| floor.until))
+        .chain(floor(view.input).map(|floor| floor.until))
         .chain(after_peak.then_some(view.schedule.floor_until))
         .chain(released_at(view.memory, view.class, view.attendance))
         .chain(view.attendance.gone_at())

@@ -37,6 +37,7 @@ pub(crate) struct Candidate {
 pub(crate) async fn campaign(
     leases: Api<Lease>,
     me: Candidate,
+    clock: Clock,
     leadership: Leadership,
     metrics: Metrics,
     pulse: Pulse,
@@ -49,7 +50,7 @@ pub(crate) async fn campaign(
     loop {
         let (lease, since) = tokio::select! {
             () = stop.cancelled() => return,
-            won = win(&leases, &me, &beat) => won,
+            won = win(&leases, &me, &clock, &beat) => won,
         };
         leadership.begin(since + timings.renew_deadline);
         metrics.leads(true);
@@ -58,7 +59,7 @@ pub(crate) async fn campaign(
         let kept = tokio::select! {
             biased;
             () = stop.cancelled() => true,
-            () = keep(&leases, &me, &leadership, &beat, &mut held, since) => false,
+            () = keep(&leases, &me, &clock, &leadership, &beat, &mut held, since) => false,
         };
         leadership.end();
         metrics.leads(false);
@@ -74,14 +75,14 @@ pub(crate) async fn campaign(
 }
 
 /// Waits until the lease is ours. Says since when: from before we asked for it.
-async fn win(leases: &Api<Lease>, me: &Candidate, beat: &Beat) -> (Lease, Instant) {
+async fn win(leases: &Api<Lease>, me: &Candidate, clock: &Clock, beat: &Beat) -> (Lease, Instant) {
     let Candidate { identity, timings } = me;
     let mut seen: Option<Sighting> = None;
     let mut told = false;
     loop {
         beat.again();
         let begun = Instant::now();
-        match timeout(timings.renew_deadline, attempt(leases, me, &mut seen)).await {
+        match timeout(timings.renew_deadline, attempt(leases, me, clock, &mut seen)).await {
             Ok(Ok(Some(lease))) => return (lease, begun),
             Ok(Ok(None)) => {}
             // Somebody else was faster.
@@ -108,12 +109,13 @@ async fn win(leases: &Api<Lease>, me: &Candidate, beat: &Beat) -> (Lease, Instan
 async fn attempt(
     leases: &Api<Lease>,
     me: &Candidate,
+    clock: &Clock,
     seen: &mut Option<Sighting>,
 ) -> kube::Result<Option<Lease>> {
     let Candidate { identity, timings } = me;
     let params = PostParams::default();
     let Some(found) = leases.get_opt(NAME).await? else {
-        let new = taken(None, identity, timings.lease, Clock.now());
+        let new = taken(None, identity, timings.lease, clock.now());
         return leases.create(&params, &new).await.map(Some);
     };
     let now = Instant::now();
@@ -123,7 +125,7 @@ async fn attempt(
     if !free {
         return Ok(None);
     }
-    let ours = taken(Some(&found), identity, timings.lease, Clock.now());
+    let ours = taken(Some(&found), identity, timings.lease, clock.now());
     leases.replace(NAME, &params, &ours).await.map(Some)
 }
 
@@ -131,6 +133,7 @@ async fn attempt(
 async fn keep(
     leases: &Api<Lease>,
     me: &Candidate,
+    clock: &Clock,
     leadership: &Leadership,
     beat: &Beat,
     held: &mut Lease,
@@ -147,7 +150,7 @@ async fn keep(
         let begun = Instant::now();
         // One call that hangs must not use up the time for all others.
         let patience = (begun + timings.renew_deadline / 2).min(until);
-        match timeout_at(patience, renew(leases, identity, timings.lease, held)).await {
+        match timeout_at(patience, renew(leases, identity, timings.lease, clock, held)).await {
             Ok(Ok(true)) => {
                 until = begun + timings.renew_deadline;
                 leadership.extend(until);
@@ -163,8 +166,14 @@ async fn keep(
 }
 
 /// Renews once. False: the lease is somebody else's.
-async fn renew(leases: &Api<Lease>, identity: &str, lease: Duration, held: &mut Lease) -> kube::Result<bool> {
-    let ours = taken(Some(held), identity, lease, Clock.now());
+async fn renew(
+    leases: &Api<Lease>,
+    identity: &str,
+    lease: Duration,
+    clock: &Clock,
+    held: &mut Lease,
+) -> kube::Result<bool> {
+    let ours = taken(Some(held), identity, lease, clock.now());
     match leases.replace(NAME, &PostParams::default(), &ours).await {
         Ok(stored) => {
             *held = stored;
@@ -179,7 +188,7 @@ async fn renew(leases: &Api<Lease>, identity: &str, lease: Duration, held: &mut 
             if spec.and_then(|s| s.holder_identity.as_deref()) != Some(identity) {
                 return Ok(false);
             }
-            let ours = taken(Some(&found), identity, lease, Clock.now());
+            let ours = taken(Some(&found), identity, lease, clock.now());
             *held = leases.replace(NAME, &PostParams::default(), &ours).await?;
             Ok(true)
         }

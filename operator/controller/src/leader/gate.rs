@@ -84,7 +84,12 @@ where
 /// Reads, and writes of leases.
 fn is_free<A>(request: &Request<A>) -> bool {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-    reads || request.uri().path().starts_with("/apis/coordination.k8s.io/")
+    reads || is_about_leases(request.uri().path())
+}
+
+/// A request to this path reads or writes leases.
+pub(crate) fn is_about_leases(path: &str) -> bool {
+    path.starts_with("/apis/coordination.k8s.io/")
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use elector::{Candidate, Timings, campaign};
-pub(crate) use gate::Gate;
+pub(crate) use gate::{Gate, is_about_leases};
 pub(crate) use lease::NAME;
 
 /// A stretch of time in which this process may write.

@@ -78,7 +78,7 @@ pub(crate) fn plan(args: &PlanArgs) -> ExitCode {
             Err(fault) => unusable(&fault),
         };
     }
-    let now = args.now.unwrap_or_else(|| Clock.now());
+    let now = args.now.unwrap_or_else(|| Clock::default().now());
     let planned = read::documents(&args.filenames).and_then(|documents| {
         let manifests = sort(&documents, now);
         if manifests.webinars.is_empty() && manifests.faults.is_empty() {

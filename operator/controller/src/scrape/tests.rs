@@ -97,7 +97,12 @@ pub(in crate::scrape) async fn server(answer: String) -> (u16, mpsc::UnboundedRe
 }
 
 fn scraper(leadership: &Leadership) -> (Arc<Scraper>, CancellationToken) {
-    let scraper = Arc::new(Scraper::new(None, Clock, leadership.clone(), Metrics::default()));
+    let scraper = Arc::new(Scraper::new(
+        None,
+        Clock::default(),
+        leadership.clone(),
+        Metrics::default(),
+    ));
     let stop = CancellationToken::new();
     tokio::spawn(Arc::clone(&scraper).run(Pulse::default(), stop.clone()));
     (scraper, stop)
@@ -187,7 +192,7 @@ async fn a_pod_that_stops_answering_keeps_its_last_figures_and_is_counted() {
     let leadership = Leadership::default();
     leadership.begin(Instant::now() + Duration::from_secs(60));
     let (metrics, registry) = Metrics::new();
-    let scraper = Arc::new(Scraper::new(None, Clock, leadership, metrics));
+    let scraper = Arc::new(Scraper::new(None, Clock::default(), leadership, metrics));
     let stop = CancellationToken::new();
     tokio::spawn(Arc::clone(&scraper).run(Pulse::default(), stop.clone()));
     let (wake, _woken) = mpsc::channel(8);
@@ -213,7 +218,7 @@ async fn a_pod_that_stops_answering_keeps_its_last_figures_and_is_counted() {
 #[tokio::test]
 async fn a_prometheus_server_is_asked_instead_of_the_pods() {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let at = Clock.now().as_second();
+    let at = Clock::default().now().as_second();
     let body = format!(
         r#"{{"status":"success","data":{{"resultType":"vector","result":[
         {{"metric":{{"pod":"pod-a"}},"value":[{at},"12"]}},{{"metric":{{"pod":"other"}},"value":[{at},"9"]}}]}}}}"#

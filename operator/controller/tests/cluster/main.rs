@@ -34,6 +34,7 @@ mod t06_conflict_storm;
 mod t07_api_errors;
 mod t08_watch_loss;
 mod t09_leader_failover;
+mod t10_clock_jump;
 mod t11_uninstall;
 mod t12_ownership;
 mod t13_quiet;

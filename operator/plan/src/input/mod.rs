@@ -21,8 +21,10 @@ pub use recent::{Alarm, Recent, Setback, SetbackKind, Subject, Watch};
 /// One look at one Webinar and everything that belongs to it.
 #[derive(Debug, Clone)]
 pub struct Input {
-    /// The instant the decision is made for.
+    /// The instant the decision is made for, as the API server tells the time.
     pub now: Timestamp,
+    /// How far the clock of the operator's own machine is ahead of `now`; negative: behind.
+    pub skew: SignedDuration,
     /// The object itself.
     pub webinar: Webinar,
     /// What its users ask for today.

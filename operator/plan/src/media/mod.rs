@@ -191,7 +191,7 @@ fn on_air(view: &View<'_>) -> Media {
 
 /// The planned end is near or past: presenters who stop have left.
 fn may_leave(view: &View<'_>) -> bool {
-    before(view.schedule.end, MAY_LEAVE) <= view.input.now
+    before(view.schedule.end, MAY_LEAVE) <= view.input.surely()
 }
 
 /// `limit` after `t` has come.

@@ -10,7 +10,7 @@ use crate::world::{World, at, class, secs, spec};
 use crate::{START, pod, relay, said, world_at};
 
 /// Every relay, or the SFU of a room, tells of so many viewers now.
-fn everyone_tells(input: &mut Input, viewers: Reading) {
+pub(crate) fn everyone_tells(input: &mut Input, viewers: Reading) {
     let serving = input.pods.iter().filter(|p| p.slot.role != Role::Mid && p.ready);
     let answers = serving.map(|p| (p.uid.clone(), signal(input, viewers)));
     input.signals = answers.collect();

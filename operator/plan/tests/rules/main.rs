@@ -4,6 +4,7 @@
 mod world;
 
 mod audience;
+mod clocks;
 mod extras;
 mod failover;
 mod flow;

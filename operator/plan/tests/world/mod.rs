@@ -79,6 +79,8 @@ pub struct World {
     pub quota: usize,
     /// People who watch. Absent: no pod ever answers.
     pub crowd: Option<Crowd>,
+    /// How far the operator's own clock is ahead.
+    pub skew: SignedDuration,
     /// When this operator process first looked.
     pub began: Option<Timestamp>,
     bodies: Vec<Body>,
@@ -117,6 +119,7 @@ impl World {
             room: usize::MAX,
             quota: usize::MAX,
             crowd: None,
+            skew: SignedDuration::ZERO,
             began: None,
             bodies: Vec::new(),
             pinned: None,
@@ -128,6 +131,7 @@ impl World {
     pub fn input(&self) -> Input {
         let active = self.memory.as_ref().is_some_and(Memory::active);
         Input {
+            skew: self.skew,
             now: self.now,
             webinar: self.webinar.clone(),
             spec: self.spec.clone(),
