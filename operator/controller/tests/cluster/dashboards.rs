@@ -16,7 +16,7 @@ use webinar_testbed::{Prometheus, Sample};
 use crate::support::assertions::verdict;
 use crate::support::audience::{Booking, Show};
 use crate::support::manifests::{OPERATOR_NAMESPACE, webinar};
-use crate::support::scene::{SOON, Scene, Setting, story};
+use crate::support::scene::{SOON, Scene, Setting, in_seconds, story};
 
 /// For what the operator shows, and Prometheus scrapes each second, in windows of [`WINDOW`].
 const SHOWN: Duration = Duration::from_secs(60);
@@ -85,12 +85,17 @@ scrape_configs:
     )
 }
 
-/// An event with an audience, and a short one beside it.
+/// An event with an audience, and beside it a short one and one that is to come.
 async fn on_air(scene: &Scene) -> Result<Show> {
     scene.namespace("events").await?;
     let show = Show::booked(scene, &Booking::default()).await?;
     let short = "tier: room, duration: 1m, className: audience";
     scene.apply(&webinar("events", "short", short)).await?;
+    let later = format!(
+        "tier: 10k, className: audience, startTime: '{}'",
+        in_seconds(7_200)
+    );
+    scene.apply(&webinar("events", "later", &later)).await?;
     show.opens(Publishing::Single, 9_000);
     show.on_air(scene).await?;
     show.watched_by(9_000, Duration::from_secs(90)).await?;
