@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, ensure};
 use webinar_api::{crd_yaml, crds};
 use webinar_operator::{metrics, rbac};
 use webinar_plan::{Reason, RemovalReason};
@@ -26,14 +26,24 @@ pub(crate) struct Generated {
 pub(crate) fn files() -> Result<Vec<Generated>> {
     let mut files = Vec::new();
     for crd in crds() {
+        let plural = &crd.spec.names.plural;
+        let content = crd_yaml(&crd)?;
         files.push(Generated {
-            path: format!("crds/{}.yaml", crd.spec.names.plural),
-            content: crd_yaml(&crd)?,
+            path: format!("charts/webinar-operator/templates/crds/{plural}.yaml"),
+            content: crd_template(&content)?,
+        });
+        files.push(Generated {
+            path: format!("crds/{plural}.yaml"),
+            content,
         });
     }
     files.push(Generated {
         path: "charts/webinar-operator/files/rbac.yaml".to_owned(),
         content: rbac::manifests(OPERATOR_NAMESPACE).yaml()?,
+    });
+    files.push(Generated {
+        path: "charts/webinar-operator/files/rules.yaml".to_owned(),
+        content: rbac::rules().yaml()?,
     });
     files.push(Generated {
         path: "operator/docs/reasons.md".to_owned(),
@@ -44,6 +54,16 @@ pub(crate) fn files() -> Result<Vec<Generated>> {
         content: metrics_table(),
     });
     Ok(files)
+}
+
+/// A CRD as a template of the chart: Helm never upgrades what lies in a chart's `crds/`.
+fn crd_template(crd: &str) -> Result<String> {
+    ensure!(!crd.contains("{{"), "the CRD has what Helm takes for an action");
+    let (before, after) = crd.split_once("\nspec:\n").context("the CRD has no `spec`")?;
+    Ok(format!(
+        "{{{{- if .Values.crds.enabled }}}}\n{before}\n  {{{{- include \"webinar-operator.crdMetadata\" . | nindent 2 }}}}\nspec:\n{}\n{{{{- end }}}}\n",
+        after.trim_end()
+    ))
 }
 
 fn reasons() -> String {
@@ -96,6 +116,18 @@ fn metrics_table() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_template_has_the_whole_definition() {
+        let crd = "kind: CustomResourceDefinition\nmetadata:\n  name: a.b\nspec:\n  group: b\n";
+        assert_eq!(
+            crd_template(crd).expect("a CRD"),
+            "{{- if .Values.crds.enabled }}\nkind: CustomResourceDefinition\nmetadata:\n  name: a.b\n  \
+             {{- include \"webinar-operator.crdMetadata\" . | nindent 2 }}\nspec:\n  group: b\n{{- end }}\n"
+        );
+        assert!(crd_template("metadata:\n  name: a\n").is_err());
+        assert!(crd_template("metadata:\nspec:\n  text: \"{{ x }}\"\n").is_err());
+    }
 
     #[test]
     fn every_reason_has_a_row() {

@@ -19,6 +19,7 @@ mod served;
 mod spread;
 mod test;
 mod tidy;
+mod versions;
 mod viewers;
 
 use std::process::ExitCode;

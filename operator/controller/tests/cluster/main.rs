@@ -7,6 +7,9 @@
 mod dashboards;
 mod ending;
 mod interrupted;
+#[path = "../judges/mod.rs"]
+mod judges;
+mod kstatus;
 mod live;
 mod million;
 mod moved;

@@ -9,9 +9,10 @@ use anyhow::{Context, Result};
 use crate::repository::root;
 
 /// Those that run programs of [`Part::Tools`](super::part::Part::Tools), most of them a control plane.
-pub(super) const CLUSTER: [&str; 5] = [
+pub(super) const CLUSTER: [&str; 6] = [
     "prometheus",
     "monitoring",
+    "release",
     "control_plane",
     "dataplane",
     "cluster",

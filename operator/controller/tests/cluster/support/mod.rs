@@ -3,6 +3,7 @@
 pub(crate) mod assertions;
 pub(crate) mod audience;
 pub(crate) mod belongings;
+pub(crate) mod flux;
 pub(crate) mod length;
 pub(crate) mod losses;
 pub(crate) mod manifests;
