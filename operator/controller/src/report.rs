@@ -7,12 +7,15 @@ use kube::runtime::events::{Event, EventType, Recorder};
 use kube::{Api, Client, Resource as _};
 use serde_json::json;
 use webinar_api::{FIELD_MANAGER, Webinar, WebinarStatus};
-use webinar_plan::{ConditionType, Notice, Reason};
+use webinar_plan::{ConditionType, Notice, Reason, warns_with};
 
 use crate::client::{DEADLINE, call};
 use crate::error::Error;
 use crate::ownership::Owner;
 use crate::validate::find;
+
+/// The `action` of every Event: Kubernetes wants one.
+pub(crate) const ACTION: &str = "Plan";
 
 /// Kubernetes refuses longer notes.
 const NOTE_LIMIT: usize = 1_024;
@@ -103,7 +106,7 @@ async fn publish(recorder: &Recorder, about: &ObjectReference, type_: EventType,
         type_,
         reason: reason.to_owned(),
         note: Some(note.chars().take(NOTE_LIMIT).collect()),
-        action: "Plan".to_owned(),
+        action: ACTION.to_owned(),
         secondary: None,
     };
     let sent = tokio::time::timeout(DEADLINE, recorder.publish(&event, about)).await;
@@ -121,6 +124,11 @@ fn at_risk(reason: &str) -> String {
     format!("{meaning} The condition CapacityAtRisk says how many seats are missing and what to do.")
 }
 
+/// A change of `kind` to this status is a Warning.
+fn warns(kind: ConditionType, status: &str) -> bool {
+    warns_with(kind).is_some_and(|truth| truth.as_str() == status)
+}
+
 fn news(
     old: Option<&WebinarStatus>,
     new: &WebinarStatus,
@@ -133,7 +141,7 @@ fn news(
     if let Some(ready) = is(ConditionType::Ready).filter(|r| r.reason != Reason::CapacityAtRisk.as_str())
         && was(ConditionType::Ready).is_none_or(|w| w.reason != ready.reason)
     {
-        let type_ = if ready.status == "False" {
+        let type_ = if warns(ConditionType::Ready, &ready.status) {
             EventType::Warning
         } else {
             EventType::Normal
@@ -143,9 +151,9 @@ fn news(
     if let Some(risk) = is(ConditionType::CapacityAtRisk) {
         let before = was(ConditionType::CapacityAtRisk).map(|w| (w.status.as_str(), w.reason.as_str()));
         let changed = before.is_some_and(|b| b != (risk.status.as_str(), risk.reason.as_str()));
-        let first = before.is_none() && risk.status == "True";
-        if changed || first {
-            if risk.status == "True" {
+        let warns = warns(ConditionType::CapacityAtRisk, &risk.status);
+        if changed || (before.is_none() && warns) {
+            if warns {
                 let note = at_risk(&risk.reason);
                 out.push((EventType::Warning, risk.reason.clone(), note));
             } else {

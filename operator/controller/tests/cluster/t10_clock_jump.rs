@@ -135,7 +135,7 @@ async fn passes(scene: &Scene) -> Result<()> {
 }
 
 /// The event goes on, with the same pods and all its viewers, and says what it waits for.
-async fn undisturbed(scene: &Scene, show: &Show, before: &Fleet) -> Result<()> {
+async fn undisturbed(scene: &mut Scene, show: &Show, before: &Fleet) -> Result<()> {
     let status = scene.status(&show.namespace, "event").await?;
     ensure!(status.phase == Some(Phase::Live), "{:?}", status.phase);
     let (_, _, message) = verdict(&status, "Ready");
