@@ -198,6 +198,7 @@ impl Layout {
             | Tool::Pause
             | Tool::MediaMtx
             | Tool::FluxVerdict
+            | Tool::DashboardVerdict
             | Tool::Actionlint => Vec::new(),
         }
     }

@@ -43,6 +43,8 @@ pub enum Tool {
     MediaMtx,
     /// What Flux makes of objects and of its own manifests; a program of ours around its libraries.
     FluxVerdict,
+    /// What Grafana's own types make of dashboards; a program of ours around its library.
+    DashboardVerdict,
     /// The linter of GitHub workflows.
     Actionlint,
 }
@@ -85,6 +87,7 @@ impl Tool {
             Self::Pause => "pause",
             Self::MediaMtx => "mediamtx",
             Self::FluxVerdict => "flux-verdict",
+            Self::DashboardVerdict => "dashboard-verdict",
             Self::Actionlint => "actionlint",
         }
     }
@@ -104,7 +107,7 @@ impl Tool {
             Self::Helm => "4.2.4",
             Self::Prometheus | Self::Promtool => "3.15.0",
             Self::CoreDns => "1.14.2",
-            Self::Pause | Self::FluxVerdict => "1.0.0",
+            Self::Pause | Self::FluxVerdict | Self::DashboardVerdict => "1.0.0",
             Self::Actionlint => "1.7.12",
             Self::MediaMtx => "1.19.3",
         }

@@ -36,7 +36,7 @@ const KUBERNETES: &str = concat!(
     " -X k8s.io/component-base/version.gitCommit=module",
 );
 
-const BATCHES: [Batch; 10] = [
+const BATCHES: [Batch; 11] = [
     Batch {
         tools: &[
             Tool::ApiServer,
@@ -107,6 +107,13 @@ const BATCHES: [Batch; 10] = [
         about: "1 min",
     },
     Batch {
+        tools: &[Tool::DashboardVerdict],
+        module: "grafana",
+        tags: "",
+        ldflags: "-s -w",
+        about: "1 min",
+    },
+    Batch {
         tools: &[Tool::Actionlint],
         module: "actionlint",
         tags: "",
@@ -137,6 +144,7 @@ fn package(tool: Tool) -> &'static str {
         Tool::Pause => "./pause",
         Tool::MediaMtx => ".",
         Tool::FluxVerdict => "./flux-verdict",
+        Tool::DashboardVerdict => "./dashboard-verdict",
         Tool::Actionlint => "github.com/rhysd/actionlint/cmd/actionlint",
     }
 }

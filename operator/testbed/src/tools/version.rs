@@ -26,7 +26,8 @@ pub(super) async fn of(tool: Tool, program: &Path) -> Result<String> {
         | Tool::KubeProxy
         | Tool::Pause
         | Tool::MediaMtx
-        | Tool::FluxVerdict => &["--version"],
+        | Tool::FluxVerdict
+        | Tool::DashboardVerdict => &["--version"],
     };
     let what = format!("asking {} for its version", program.display());
     within(&what, Duration::from_secs(30), async {
@@ -127,6 +128,7 @@ mod tests {
             ("pause 1.0.0\n", "1.0.0"),
             ("v1.19.3\n", "1.19.3"),
             ("flux-verdict 1.0.0\n", "1.0.0"),
+            ("dashboard-verdict 1.0.0\n", "1.0.0"),
             (
                 "v1.7.12\ninstalled by building from source\nbuilt with go1.26.8 compiler for linux/amd64\n",
                 "1.7.12",

@@ -25,7 +25,7 @@ pub(super) enum Part {
     Deny,
     /// Unit, property and documentation tests.
     Unit,
-    /// The programs of the local control plane, Prometheus, and what judges GitOps files and workflows.
+    /// The programs of the local control plane, Prometheus, and what judges dashboards, GitOps files and workflows.
     Tools,
     /// Tests on the real control plane and on a real Prometheus.
     Cluster,
@@ -122,6 +122,7 @@ fn tools() -> Result<()> {
             .chain([
                 Tool::Prometheus,
                 Tool::Promtool,
+                Tool::DashboardVerdict,
                 Tool::FluxVerdict,
                 Tool::Actionlint,
             ])

@@ -8,7 +8,10 @@ use std::process::Command;
 use anyhow::{Context as _, Result, ensure};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use webinar_operator::metrics::catalog::{self, Description, Kind};
 use webinar_testbed::tools::{Tool, Tools};
+
+mod dashboards;
 
 /// All of them (operations.md).
 const ALERTS: [&str; 8] = [
@@ -52,7 +55,14 @@ struct RuleTests {
 
 #[derive(Deserialize)]
 struct RuleTest {
+    input_series: Vec<Series>,
     alert_rule_test: Vec<Expectation>,
+}
+
+#[derive(Deserialize)]
+struct Series {
+    /// Such as `webinar_attendees{namespace="events",name="talk"}`.
+    series: String,
 }
 
 #[derive(Deserialize)]
@@ -80,10 +90,22 @@ fn alerts() -> PathBuf {
     chart().join("files/alerts.yaml")
 }
 
-/// The files of rule tests, in the order of their names.
+/// The files of rule tests.
 fn rule_tests() -> Result<Vec<PathBuf>> {
-    let directory = chart().join("tests/alerts");
-    let listing = fs::read_dir(&directory).with_context(|| format!("listing {}", directory.display()))?;
+    listed(&chart().join("tests/alerts"))
+}
+
+fn runbooks() -> Result<Vec<PathBuf>> {
+    listed(&repository().join("operator/docs/runbooks"))
+}
+
+fn dashboard_files() -> Result<Vec<PathBuf>> {
+    listed(&chart().join("files/dashboards"))
+}
+
+/// The files of a directory, in the order of their names.
+fn listed(directory: &Path) -> Result<Vec<PathBuf>> {
+    let listing = fs::read_dir(directory).with_context(|| format!("listing {}", directory.display()))?;
     let mut files = Vec::new();
     for entry in listing {
         files.push(entry?.path());
@@ -102,17 +124,17 @@ fn rules() -> Result<Vec<Rule>> {
     Ok(rules.groups.into_iter().flat_map(|group| group.rules).collect())
 }
 
-/// Runs promtool; what it says is told if it does not agree.
-async fn promtool(args: &[&str], files: &[PathBuf]) -> Result<()> {
-    let tools = Tools::ensure(&[Tool::Promtool], &|text| eprintln!("testbed: {text}")).await?;
-    let output = Command::new(tools.path(Tool::Promtool)?)
+/// Runs a tool; what it says is told if it does not agree.
+async fn judged(tool: Tool, args: &[&str], files: &[PathBuf]) -> Result<()> {
+    let tools = Tools::ensure(&[tool], &|text| eprintln!("testbed: {text}")).await?;
+    let output = Command::new(tools.path(tool)?)
         .args(args)
         .args(files)
         .output()
-        .context("starting promtool")?;
+        .with_context(|| format!("starting {tool}"))?;
     ensure!(
         output.status.success(),
-        "promtool {}: {}\n{}",
+        "{tool} {}: {}\n{}",
         args.join(" "),
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
@@ -122,12 +144,13 @@ async fn promtool(args: &[&str], files: &[PathBuf]) -> Result<()> {
 
 #[tokio::test]
 async fn prometheus_takes_the_rules() -> Result<()> {
-    promtool(&["check", "rules", "--lint=all", "--lint-fatal"], &[alerts()]).await
+    let args = ["check", "rules", "--lint=all", "--lint-fatal"];
+    judged(Tool::Promtool, &args, &[alerts()]).await
 }
 
 #[tokio::test]
 async fn alerts_fire_when_they_should() -> Result<()> {
-    promtool(&["test", "rules"], &rule_tests()?).await
+    judged(Tool::Promtool, &["test", "rules"], &rule_tests()?).await
 }
 
 #[test]
@@ -158,6 +181,7 @@ fn every_alert_is_seen_firing_and_silent() -> Result<()> {
     let (mut firing, mut silent) = (BTreeSet::new(), BTreeSet::new());
     for file in rule_tests()? {
         let tests: RuleTests = read(&file)?;
+        assert!(!tests.tests.is_empty(), "{}", file.display());
         assert_eq!(
             tests.rule_files,
             ["../../files/alerts.yaml"],
@@ -210,7 +234,73 @@ fn every_alert_has_a_runbook() -> Result<()> {
             "{name} is not in the index"
         );
     }
-    let files = fs::read_dir(&runbooks)?.count();
+    let files = listed(&runbooks)?.len();
     assert_eq!(files, ALERTS.len() + 1, "a runbook of no alert");
     Ok(())
+}
+
+/// What rules, runbooks and dashboards speak of is there. A rule with a misspelt name is silent for ever.
+#[test]
+fn every_metric_exists() -> Result<()> {
+    let mut files = runbooks()?;
+    files.push(alerts());
+    files.extend(dashboard_files()?);
+    let mut found = BTreeSet::new();
+    for file in files {
+        let text = fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
+        let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        // `webinar_*` is all of them.
+        for word in words.filter(|w| w.starts_with("webinar_") && !w.ends_with('_')) {
+            let metric =
+                described(word).with_context(|| format!("{}: there is no {word}", file.display()))?;
+            found.insert(metric.name);
+        }
+    }
+    assert!(found.len() >= 20, "only {found:?}");
+    Ok(())
+}
+
+/// Rules are tested against series as Prometheus has them when it scrapes with `honorLabels`: those of a Webinar have
+/// the Webinar's namespace, those of the operator its own.
+#[test]
+fn rules_are_tested_with_series_as_they_come() -> Result<()> {
+    for file in rule_tests()? {
+        let tests: RuleTests = read(&file)?;
+        for Series { series } in tests.tests.into_iter().flat_map(|test| test.input_series) {
+            check_series(&series).with_context(|| format!("{}: {series}", file.display()))?;
+        }
+    }
+    Ok(())
+}
+
+fn check_series(series: &str) -> Result<()> {
+    let (name, rest) = series.split_once('{').context("no labels")?;
+    let inside = rest.strip_suffix('}').context("no end of the labels")?;
+    let metric = described(name).context("no such metric")?;
+    let labels = inside
+        .split(',')
+        .map(|label| label.split_once('=').map(|(key, _)| key).context("no label"))
+        .collect::<Result<BTreeSet<&str>>>()?;
+    let mut own: BTreeSet<&str> = metric.labels.iter().copied().collect();
+    own.insert("namespace");
+    let missing: Vec<_> = own.difference(&labels).collect();
+    ensure!(missing.is_empty(), "without {missing:?}");
+    // What a scrape adds.
+    own.extend(["cluster", "job", "instance"]);
+    let unknown: Vec<_> = labels.difference(&own).collect();
+    ensure!(unknown.is_empty(), "{unknown:?} is no label of it");
+    Ok(())
+}
+
+/// The metric that a series belongs to.
+fn described(series: &str) -> Option<&'static Description> {
+    catalog::ALL.iter().copied().find(|metric| {
+        let histogram = ["_bucket", "_sum", "_count"]
+            .iter()
+            .any(|suffix| series.strip_suffix(suffix) == Some(metric.name));
+        match metric.kind {
+            Kind::Histogram => histogram,
+            Kind::Gauge | Kind::Counter | Kind::Info => series == metric.name,
+        }
+    })
 }
