@@ -28,6 +28,17 @@ struct Dashboard {
     schema_version: u32,
     panels: Vec<Panel>,
     templating: Templating,
+    annotations: Annotations,
+}
+
+#[derive(Deserialize)]
+struct Annotations {
+    list: Vec<Annotation>,
+}
+
+#[derive(Deserialize)]
+struct Annotation {
+    expr: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -104,9 +115,11 @@ async fn prometheus_takes_every_query() -> Result<()> {
         let (_, dashboard) = read(&path)?;
         // `promtool` reads queries in rules only.
         let mut rules = "groups:\n- name: queries\n  rules:\n".to_owned();
+        let annotations = dashboard.annotations.list.iter().filter_map(|a| a.expr.as_ref());
         let targets = dashboard.panels.iter().flat_map(|panel| &panel.targets);
-        for (number, target) in targets.enumerate() {
-            let expr = Value::from(target.expr.replace("$__rate_interval", "1m"));
+        let queries = targets.map(|target| &target.expr).chain(annotations);
+        for (number, query) in queries.enumerate() {
+            let expr = Value::from(query.replace("$__rate_interval", "1m"));
             writeln!(rules, "  - {{record: 'query:{number}', expr: {expr}}}")?;
         }
         let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}.yaml", dashboard.uid));
