@@ -10,7 +10,7 @@ use kube::{Api, Resource as _, ResourceExt as _};
 use serde_json::json;
 use webinar_api::{FIELD_MANAGER, TierPlan, WebinarClass, WebinarClassStatus};
 use webinar_plan as plan;
-use webinar_plan::{ClassFinding, Reason, Unservable};
+use webinar_plan::{ClassFinding, Reason, Truth, Unservable};
 
 use crate::client::call;
 use crate::context::Context;
@@ -22,6 +22,12 @@ use crate::validate::find;
 
 /// People on stage that class figures are computed for: the default of a Webinar.
 const PANELISTS: u32 = 10;
+
+/// Every verdict that the condition `Accepted` of a WebinarClass may give.
+pub const VERDICTS: [(Truth, Reason); 2] = [
+    (Truth::True, Reason::Accepted),
+    (Truth::False, Reason::ClassNotAccepted),
+];
 
 /// Judges one class and says so in its status.
 pub(crate) async fn reconcile(class: Arc<WebinarClass>, context: Arc<Context>) -> Result<Action, Error> {

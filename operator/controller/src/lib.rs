@@ -4,6 +4,7 @@
 //! and carries out what was decided. See `operator/ARCHITECTURE.md` for the map.
 
 pub mod cli;
+pub mod events;
 pub mod metrics;
 pub mod rbac;
 
@@ -44,3 +45,5 @@ mod turns;
 mod validate;
 mod watch;
 mod worth;
+
+pub use class::VERDICTS as CLASS_VERDICTS;

@@ -11,6 +11,7 @@ use webinar_plan::{ConditionType, Notice, Reason, warns_with};
 
 use crate::client::{DEADLINE, call};
 use crate::error::Error;
+use crate::events::told_elsewhere;
 use crate::ownership::Owner;
 use crate::validate::find;
 
@@ -137,8 +138,9 @@ fn news(
     let mut out = Vec::new();
     let was = |kind: ConditionType| old.and_then(|s| find(&s.conditions, kind.as_str()));
     let is = |kind: ConditionType| find(&new.conditions, kind.as_str());
-    // Seats at risk are told of once, below.
-    if let Some(ready) = is(ConditionType::Ready).filter(|r| r.reason != Reason::CapacityAtRisk.as_str())
+    let known = |reason: &str| Reason::ALL.iter().copied().find(|r| r.as_str() == reason);
+    let elsewhere = |reason: &str| known(reason).is_some_and(|r| told_elsewhere(ConditionType::Ready, r));
+    if let Some(ready) = is(ConditionType::Ready).filter(|r| !elsewhere(&r.reason))
         && was(ConditionType::Ready).is_none_or(|w| w.reason != ready.reason)
     {
         let type_ = if warns(ConditionType::Ready, &ready.status) {
@@ -176,6 +178,8 @@ mod tests {
     use jiff::Timestamp;
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
+    use webinar_plan::{NOTICES, Subject, VERDICTS};
+
     use super::*;
 
     fn status(verdicts: &[(&str, &str, &str, &str)]) -> WebinarStatus {
@@ -191,6 +195,39 @@ mod tests {
             conditions: conditions.collect(),
             ..WebinarStatus::default()
         }
+    }
+
+    /// Every change of every condition and every notice is told with the reason and type that the table has, and the
+    /// table has no other.
+    #[test]
+    fn events_are_those_of_the_table() {
+        let row = |type_: &EventType, reason: &str| (reason.to_owned(), *type_ == EventType::Warning);
+        let mut told = vec![row(&EventType::Warning, Reason::Unreadable.as_str())];
+        for (kind, truth, reasons) in VERDICTS {
+            for reason in *reasons {
+                let verdict = |is, reason| status(&[(kind.as_str(), is, reason, "A sentence.")]);
+                let (old, new) = (
+                    verdict("Unknown", "Other"),
+                    verdict(truth.as_str(), reason.as_str()),
+                );
+                let events = news(Some(&old), &new, &[]);
+                told.extend(events.iter().map(|(type_, reason, _)| row(type_, reason)));
+            }
+        }
+        for (reason, _) in NOTICES {
+            let subject = Subject {
+                reason: *reason,
+                moment: Timestamp::UNIX_EPOCH,
+            };
+            let text = "A sentence.".to_owned();
+            let events = news(None, &status(&[]), &[Notice { subject, text }]);
+            told.extend(events.iter().map(|(type_, reason, _)| row(type_, reason)));
+        }
+        let rows = crate::events::all().into_iter();
+        let mut table: Vec<_> = rows.map(|e| (e.reason.to_string(), e.warning)).collect();
+        told.sort_unstable();
+        table.sort_unstable();
+        assert_eq!(told, table);
     }
 
     #[test]

@@ -171,8 +171,7 @@ pub(crate) fn resolve(class: &WebinarClass, platform: &Platform) -> Result<Pinne
     let find = |field: &str, template: &str| -> Result<PodTemplateSpec, ClassFinding> {
         let found = platform.template(template);
         found.and_then(|t| t.template.clone()).ok_or_else(|| {
-            finding(
-                Reason::ClassNotAccepted,
+            not_accepted(
                 format!("WebinarClass `{name}`: `{field}` names PodTemplate `{template}`, which doesn't exist in the operator's namespace. Create it there."),
             )
         })
@@ -205,13 +204,10 @@ pub(crate) fn usable(pinned: Pinned) -> Ruling {
                     .as_ref()
                     .unwrap_or(&pinned.class.templates.sfu),
             };
-            finding(
-                Reason::ClassNotAccepted,
-                format!(
-                    "WebinarClass `{}`: PodTemplate `{named}` of `{field}` can't be used: {why}.",
-                    pinned.class_name
-                ),
-            )
+            not_accepted(format!(
+                "WebinarClass `{}`: PodTemplate `{named}` of `{field}` can't be used: {why}.",
+                pinned.class_name
+            ))
         })
     };
     let sfu = check("templates.sfu", &pinned.sfu)?;
@@ -226,6 +222,11 @@ pub(crate) fn usable(pinned: Pinned) -> Ruling {
     };
     let class = convert::class(&pinned.class_name, &pinned.class, cpu);
     Ok((pinned, class))
+}
+
+/// What is wrong with a class itself has one reason, whoever asks.
+fn not_accepted(message: String) -> ClassFinding {
+    finding(Reason::ClassNotAccepted, message)
 }
 
 fn finding(reason: Reason, message: String) -> ClassFinding {

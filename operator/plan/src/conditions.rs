@@ -13,7 +13,7 @@ use crate::reason::Reason;
 use crate::risk::Risk;
 use crate::slot::Role;
 use crate::tier::{Counts, Tier};
-use crate::time::{after, counted, date_and_clock, grouped, is_are};
+use crate::time::{after, counted, date_and_clock, grouped, is_are, later};
 use crate::timeline::Schedule;
 use crate::view::View;
 
@@ -320,13 +320,13 @@ fn ramping(view: &View<'_>) -> String {
     let clock = |t| view.clock(t);
     let expected = view.all_expected_at();
     let start = clock(schedule.start);
-    let until = if expected > schedule.ready_by {
+    let until = if later(expected, schedule.ready_by) {
         let planned = clock(schedule.ready_by);
         format!(
             "The last seats are expected at {}, later than planned ({planned}), for the start at {start}.",
             clock(expected)
         )
-    } else if schedule.ready_by < schedule.start {
+    } else if later(schedule.start, schedule.ready_by) {
         format!(
             "Everything must be Ready by {} for the start at {start}.",
             clock(schedule.ready_by)

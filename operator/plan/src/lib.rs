@@ -75,4 +75,4 @@ pub use time::{counted, grouped};
 pub use timeline::{Schedule, lead};
 pub use track::Track;
 pub use tree::{Parent, fallbacks};
-pub use verdict::{NOTICES, VERDICTS, reasons_of, warns_with};
+pub use verdict::{NOTICES, VERDICTS, is_noticed, is_told, reasons_of, warns_with};

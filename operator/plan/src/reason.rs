@@ -96,15 +96,15 @@ reasons! {
     /// Images can't be pulled.
     ImagePull =>
         "Look at the image and its registry; the message quotes the error.",
-    /// A ResourceQuota refuses pods.
+    /// A ResourceQuota refuses pods, or the class has none left for this event.
     QuotaExceeded =>
         "Raise the namespace's ResourceQuota, or what the class may have; `webinar-operator plan` prints what to ask for.",
     /// The API server or an admission policy refuses pods.
     PodsRejected =>
         "The message quotes who refuses them. Change the policy, or have the class changed.",
-    /// Pods take longer to become Ready than the class says.
+    /// Pods take longer to become Ready than the class says, or no pod in the tree has room to feed them.
     RampBehind =>
-        "Look at the slow pods. If they are always so slow, have the `settle` times of the class raised.",
+        "Look at the slow pods. If they are always so slow, have the `settle` times of the class raised. If pods can't be fed: book this tier as `maxTier` for the next run.",
     /// Pods were lost after the fleet was complete.
     PodsLost =>
         "Look at the nodes. Replacements are created by themselves.",
@@ -133,7 +133,7 @@ reasons! {
         "Ask the presenters to check their encoder. Encoders that send twice are taken over by themselves.",
     /// The active SFU receives media, but much of the tree behind it does not.
     UpstreamBroken =>
-        "Look at the network between SFUs, mids and relays. No pod is restarted for it.",
+        "Look at the network between SFUs, mids and relays. A single mid at fault is replaced by itself.",
     /// Nobody can say whether media flows: there was none yet, or the active SFU doesn't answer.
     NoSignal =>
         "If presenters should be sending: look at the pod of the active SFU and at the `attendance` of the class.",
@@ -189,7 +189,10 @@ mod tests {
                 "{reason}: {meaning}"
             );
             let remedy = reason.remedy().unwrap_or("Nothing.");
-            assert!(remedy.ends_with('.') && !remedy.contains(['\n', '|']), "{reason}: {remedy}");
+            assert!(
+                remedy.ends_with('.') && !remedy.contains(['\n', '|']),
+                "{reason}: {remedy}"
+            );
         }
     }
 }

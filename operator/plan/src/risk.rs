@@ -8,7 +8,7 @@ use crate::input::{Pod, PodTrouble, SetbackKind};
 use crate::lost::silent;
 use crate::reason::Reason;
 use crate::slot::Role;
-use crate::time::{after, counted, grouped, is_are, people};
+use crate::time::{after, counted, grouped, is_are, later, people};
 use crate::view::{PATIENCE, View};
 
 /// Seats that will be missing at the start, or are missing on air.
@@ -98,7 +98,7 @@ fn seats_at_start(view: &View<'_>, creation: &Creation) -> u32 {
         let in_time = creation
             .coming
             .iter()
-            .filter(|(slot, _)| after(due(*slot), view.settle()) <= deadline(view));
+            .filter(|(slot, _)| !later(after(due(*slot), view.settle()), deadline(view)));
         up.extend(in_time.copied());
     }
     view.seats_of(&up)
@@ -120,7 +120,9 @@ fn deadline(view: &View<'_>) -> Timestamp {
 /// A pod that exists is Ready, or may still be by the start.
 fn expected(view: &View<'_>, pod: &Pod) -> bool {
     pod.ready
-        || (trouble(view, pod).is_none() && !behind(view, pod) && view.expected_at(pod) <= deadline(view))
+        || (trouble(view, pod).is_none()
+            && !behind(view, pod)
+            && !later(view.expected_at(pod), deadline(view)))
 }
 
 /// What has kept a pod from becoming Ready for longer than our patience.

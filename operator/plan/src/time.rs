@@ -20,6 +20,11 @@ pub(crate) fn before(t: Timestamp, d: SignedDuration) -> Timestamp {
     })
 }
 
+/// `a` is later than `b` as people are told both: in whole seconds.
+pub(crate) fn later(a: Timestamp, b: Timestamp) -> bool {
+    a.as_second() > b.as_second()
+}
+
 /// An instant with its date: `2027-03-04 17:00Z`, with seconds only if there are any.
 pub(crate) fn date_and_clock(t: Timestamp) -> String {
     format!("{} {}", t.strftime("%F"), time_of_day(t))

@@ -95,24 +95,58 @@ pub const VERDICTS: &[(ConditionType, Truth, &[Reason])] = &[
     ),
 ];
 
-/// What is told as an Event and not by a condition.
-pub const NOTICES: &[Reason] = &[
-    Reason::Missed,
-    Reason::OverrunEnding,
-    Reason::ClockSkew,
-    Reason::ForeignPods,
-    Reason::PublisherStalled,
-    Reason::NoStandby,
-    Reason::UpstreamBroken,
-    Reason::EgressStalled,
-    Reason::InboundDropped,
-    Reason::FailedOver,
+/// What is told by [`Notice`](crate::Notice), each a Warning, and when. A phrase that completes "It is written …".
+pub const NOTICES: &[(Reason, &str)] = &[
+    (
+        Reason::Missed,
+        "when the operator first sees the event after its end, if it was created before that",
+    ),
+    (
+        Reason::OverrunEnding,
+        "15 minutes before capacity is given back, or at the end if the overrun is shorter",
+    ),
+    (
+        Reason::ClockSkew,
+        "once in a run, when the clocks differ by more than 5 seconds",
+    ),
+    (
+        Reason::ForeignPods,
+        "when such pods are seen, and again when the oldest of them has gone and others are left",
+    ),
+    (
+        Reason::PublisherStalled,
+        "once for each interruption of the presenters' media",
+    ),
+    (
+        Reason::NoStandby,
+        "once for each interruption of the presenters' media",
+    ),
+    (
+        Reason::UpstreamBroken,
+        "once for each interruption, and when relays are taken out or a mid is replaced for it",
+    ),
+    (Reason::EgressStalled, "when relays are taken out for it"),
+    (
+        Reason::InboundDropped,
+        "when the rate falls below 10 % of what is usual, and again after five minutes while it stays there",
+    ),
+    (Reason::FailedOver, "within a minute after each failover"),
 ];
 
 /// Reasons of a condition's verdicts with one status.
 pub fn reasons_of(kind: ConditionType, truth: Truth) -> impl Iterator<Item = Reason> {
     let of_this = VERDICTS.iter().filter(move |(k, t, _)| (*k, *t) == (kind, truth));
     of_this.flat_map(|(_, _, reasons)| reasons.iter().copied())
+}
+
+/// The tables have this verdict.
+pub fn is_told(kind: ConditionType, truth: Truth, reason: Reason) -> bool {
+    reasons_of(kind, truth).any(|r| r == reason)
+}
+
+/// The tables have a notice with this reason.
+pub fn is_noticed(reason: Reason) -> bool {
+    NOTICES.iter().any(|(r, _)| *r == reason)
 }
 
 /// The status with which a change of this condition is a Warning; with others it is a Normal Event. `None`: its changes are
@@ -135,7 +169,7 @@ mod tests {
         for reason in Reason::ALL {
             let said = VERDICTS.iter().any(|(_, _, reasons)| reasons.contains(reason));
             assert!(
-                said || NOTICES.contains(reason) || elsewhere.contains(reason),
+                said || is_noticed(*reason) || elsewhere.contains(reason),
                 "{reason} is never given"
             );
         }
@@ -143,7 +177,10 @@ mod tests {
 
     #[test]
     fn each_condition_and_status_has_one_row() {
-        let mut rows: Vec<_> = VERDICTS.iter().map(|(kind, truth, _)| (*kind, truth.as_str())).collect();
+        let mut rows: Vec<_> = VERDICTS
+            .iter()
+            .map(|(kind, truth, _)| (*kind, truth.as_str()))
+            .collect();
         rows.sort_unstable();
         rows.dedup();
         assert_eq!(rows.len(), VERDICTS.len());
@@ -151,9 +188,14 @@ mod tests {
 
     #[test]
     fn whoever_is_warned_is_told_what_to_do() {
-        let risks = ConditionType::ALL.into_iter().filter_map(|kind| Some((kind, warns_with(kind)?)));
+        let risks = ConditionType::ALL
+            .into_iter()
+            .filter_map(|kind| Some((kind, warns_with(kind)?)));
         let warnings = risks.flat_map(|(kind, truth)| reasons_of(kind, truth));
-        for reason in warnings.chain(NOTICES.iter().copied()).chain([Reason::Unreadable]) {
+        for reason in warnings
+            .chain(NOTICES.iter().map(|(reason, _)| *reason))
+            .chain([Reason::Unreadable])
+        {
             assert!(reason.remedy().is_some(), "{reason}");
         }
     }

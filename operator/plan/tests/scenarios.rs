@@ -12,7 +12,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use teller::Teller;
 use webinar_plan::{
-    ClassFinding, Floor, Neighbour, Reading, Reason, Release, Role, Slot, Spec, Stranger, Tier,
+    ClassFinding, Floor, NOTICES, Neighbour, Reading, Reason, Release, Role, Slot, Spec, Stranger, Tier,
+    VERDICTS,
 };
 use world::{Crowd, World, at, class, spec};
 
@@ -290,6 +291,42 @@ fn tell(source: &str) -> String {
         teller.text,
         left.join(", ")
     )
+}
+
+/// What no story brings about: most of it is found by validation or answered by the API server. Other tests show it.
+const NOT_IN_STORIES: [(&str, Reason); 7] = [
+    ("Ready=False", Reason::ClassNotAccepted),
+    ("Ready=False", Reason::NameConflict),
+    ("CapacityAtRisk=True", Reason::PodsRejected),
+    ("CapacityAtRisk=True", Reason::AboveCeiling),
+    ("Stalled=True", Reason::ClassNotAccepted),
+    ("Stalled=True", Reason::NameConflict),
+    ("event", Reason::ClockSkew),
+];
+
+/// The tables that people look things up in have nothing that the planner never says. That they lack nothing is checked
+/// of every plan that any test asks for.
+#[test]
+fn the_tables_have_only_what_is_said() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scenarios");
+    let mut told = String::new();
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.extension().is_some_and(|e| e == "snap") {
+            told.push_str(&std::fs::read_to_string(path).expect("a snapshot"));
+        }
+    }
+    let verdicts = VERDICTS.iter().flat_map(|(kind, truth, reasons)| {
+        let verdict = format!("{}={}", kind.as_str(), truth.as_str());
+        reasons.iter().map(move |reason| (verdict.clone(), *reason))
+    });
+    let notices = NOTICES.iter().map(|(reason, _)| ("event".to_owned(), *reason));
+    for (what, reason) in verdicts.chain(notices) {
+        let separator = if what == "event" { ": " } else { " " };
+        let said = told.contains(&format!("  {what}{separator}{reason}:"));
+        let excused = NOT_IN_STORIES.contains(&(&what, reason));
+        assert!(said != excused, "{what} {reason}: said {said}, excused {excused}");
+    }
 }
 
 macro_rules! stories {

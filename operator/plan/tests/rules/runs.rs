@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use webinar_plan::{ClassFinding, ConditionType, Phase, Reason, RemovalReason, Role, Tier, Truth, plan};
 
-use crate::world::{World, at, secs};
+use crate::world::{World, at, class, secs, spec};
 use crate::{START, relay, said, world_at};
 
 #[test]
@@ -47,6 +47,39 @@ fn a_start_moved_far_into_the_past_cuts_nobody_off() {
         world.now + SignedDuration::from_hours(2)
     );
     assert_eq!(world.alive(Role::Relay), 15);
+}
+
+#[test]
+fn a_fraction_of_a_second_is_not_told_as_late() {
+    let mut class = class(15);
+    class.ramp.safety_percent = 100;
+    let mut spec = spec(Tier::Room, Some(at(START)));
+    spec.ready_before = Some(SignedDuration::ZERO);
+    let world = World::new(class, spec, at("2027-03-04T09:00:00Z"));
+    let ramp = world.plan().status.schedule.expect("a schedule").ramp;
+    for (millis, risk) in [(300, Reason::OnPlan), (2_600, Reason::TooLate)] {
+        let mut world = world.clone();
+        world.now = ramp + SignedDuration::from_millis(millis);
+        let plan = world.reconcile(|_, _| {});
+        let message = &said(&plan, ConditionType::Ready).message;
+        assert!(!message.contains("later than planned"), "{message}");
+        assert_eq!(
+            said(&plan, ConditionType::CapacityAtRisk).reason,
+            risk,
+            "{message}"
+        );
+    }
+    // Planned for earlier than the start, as usual: late is told by whole seconds.
+    let mut world = world;
+    world.spec.ready_before = Some(SignedDuration::from_mins(10));
+    let ramp = world.plan().status.schedule.expect("a schedule").ramp;
+    for (millis, late) in [(300, false), (2_600, true)] {
+        let mut world = world.clone();
+        world.now = ramp + SignedDuration::from_millis(millis);
+        let plan = world.reconcile(|_, _| {});
+        let message = &said(&plan, ConditionType::Ready).message;
+        assert_eq!(message.contains("later than planned"), late, "{message}");
+    }
 }
 
 #[test]

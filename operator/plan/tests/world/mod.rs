@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use webinar_plan::{
     Class, ClassFinding, ConditionType, Cordon, Input, Memory, Neighbour, Orders, Phase, Plan, Pod,
     PodTrouble, Reason, Recent, Role, Setback, SetbackKind, Signal, Slot, Spec, Stranger, Truth, Webinar,
-    plan,
+    is_noticed, is_told, plan,
 };
 
 pub use crowd::Crowd;
@@ -164,8 +164,23 @@ impl World {
         }
     }
 
+    /// The decision now. Whatever it says must be in the tables of `verdict.rs`, which people look things up in.
     pub fn plan(&self) -> Plan {
-        plan(&self.input())
+        let plan = plan(&self.input());
+        for c in &plan.status.conditions {
+            assert!(
+                is_told(c.kind, c.truth, c.reason),
+                "no table has {:?}={:?} {}",
+                c.kind,
+                c.truth,
+                c.reason
+            );
+        }
+        for notice in &plan.status.notices {
+            let reason = notice.subject.reason;
+            assert!(is_noticed(reason), "no table has the notice {reason}");
+        }
+        plan
     }
 
     pub fn pods(&self) -> impl Iterator<Item = &Pod> {
