@@ -195,12 +195,14 @@ impl Layout {
             Tool::Kubectl
             | Tool::Helm
             | Tool::Prometheus
+            | Tool::Promtool
             | Tool::Kubelet
             | Tool::KubeProxy
             | Tool::CoreDns
             | Tool::Pause
             | Tool::MediaMtx
             | Tool::FluxVerdict
+            | Tool::DashboardVerdict
             | Tool::Actionlint
             | Tool::KubeScore => Vec::new(),
         }

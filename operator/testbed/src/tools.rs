@@ -29,6 +29,8 @@ pub enum Tool {
     Helm,
     /// The monitoring server. It finds targets in its configuration and in files only.
     Prometheus,
+    /// What checks rules for Prometheus and tests them against made-up series.
+    Promtool,
     /// The agent of a real node.
     Kubelet,
     /// What leads a Service's address to its pods, on a real node.
@@ -41,6 +43,8 @@ pub enum Tool {
     MediaMtx,
     /// What Flux makes of objects and of its own manifests; a program of ours around its libraries.
     FluxVerdict,
+    /// What Grafana's own types make of dashboards; a program of ours around its library.
+    DashboardVerdict,
     /// The linter of GitHub workflows.
     Actionlint,
     /// The linter of Kubernetes manifests.
@@ -78,12 +82,14 @@ impl Tool {
             Self::Kwok => "kwok",
             Self::Helm => "helm",
             Self::Prometheus => "prometheus",
+            Self::Promtool => "promtool",
             Self::Kubelet => "kubelet",
             Self::KubeProxy => "kube-proxy",
             Self::CoreDns => "coredns",
             Self::Pause => "pause",
             Self::MediaMtx => "mediamtx",
             Self::FluxVerdict => "flux-verdict",
+            Self::DashboardVerdict => "dashboard-verdict",
             Self::Actionlint => "actionlint",
             Self::KubeScore => "kube-score",
         }
@@ -102,9 +108,9 @@ impl Tool {
             Self::Etcd => "3.6.8",
             Self::Kwok => "0.8.0",
             Self::Helm => "4.2.4",
-            Self::Prometheus => "3.15.0",
+            Self::Prometheus | Self::Promtool => "3.15.0",
             Self::CoreDns => "1.14.2",
-            Self::Pause | Self::FluxVerdict => "1.0.0",
+            Self::Pause | Self::FluxVerdict | Self::DashboardVerdict => "1.0.0",
             Self::Actionlint => "1.7.12",
             Self::KubeScore => "1.20.0",
             Self::MediaMtx => "1.19.3",

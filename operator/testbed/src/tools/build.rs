@@ -36,7 +36,7 @@ const KUBERNETES: &str = concat!(
     " -X k8s.io/component-base/version.gitCommit=module",
 );
 
-const BATCHES: [Batch; 11] = [
+const BATCHES: [Batch; 12] = [
     Batch {
         tools: &[
             Tool::ApiServer,
@@ -71,7 +71,7 @@ const BATCHES: [Batch; 11] = [
         about: "1 min",
     },
     Batch {
-        tools: &[Tool::Prometheus],
+        tools: &[Tool::Prometheus, Tool::Promtool],
         module: "prometheus",
         // Without the clients of clouds and registries that it can ask for targets, a third of its packages.
         tags: "remove_all_sd",
@@ -107,6 +107,13 @@ const BATCHES: [Batch; 11] = [
         about: "1 min",
     },
     Batch {
+        tools: &[Tool::DashboardVerdict],
+        module: "grafana",
+        tags: "",
+        ldflags: "-s -w",
+        about: "1 min",
+    },
+    Batch {
         tools: &[Tool::Actionlint],
         module: "actionlint",
         tags: "",
@@ -137,12 +144,14 @@ fn package(tool: Tool) -> &'static str {
         Tool::Kwok => "sigs.k8s.io/kwok/cmd/kwok",
         Tool::Helm => "helm.sh/helm/v4/cmd/helm",
         Tool::Prometheus => "github.com/prometheus/prometheus/cmd/prometheus",
+        Tool::Promtool => "github.com/prometheus/prometheus/cmd/promtool",
         Tool::Kubelet => "k8s.io/kubernetes/cmd/kubelet",
         Tool::KubeProxy => "k8s.io/kubernetes/cmd/kube-proxy",
         Tool::CoreDns => "./coredns",
         Tool::Pause => "./pause",
         Tool::MediaMtx => ".",
         Tool::FluxVerdict => "./flux-verdict",
+        Tool::DashboardVerdict => "./dashboard-verdict",
         Tool::Actionlint => "github.com/rhysd/actionlint/cmd/actionlint",
         Tool::KubeScore => "github.com/zegl/kube-score/cmd/kube-score",
     }

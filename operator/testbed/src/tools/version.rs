@@ -21,11 +21,13 @@ pub(super) async fn of(tool: Tool, program: &Path) -> Result<String> {
         | Tool::Scheduler
         | Tool::Kwok
         | Tool::Prometheus
+        | Tool::Promtool
         | Tool::Kubelet
         | Tool::KubeProxy
         | Tool::Pause
         | Tool::MediaMtx
-        | Tool::FluxVerdict => &["--version"],
+        | Tool::FluxVerdict
+        | Tool::DashboardVerdict => &["--version"],
     };
     let what = format!("asking {} for its version", program.display());
     within(&what, Duration::from_secs(30), async {
@@ -118,10 +120,15 @@ mod tests {
                 "prometheus, version 3.15.0 (branch: , revision: unknown)\n  go version:       go1.26.8\n",
                 "3.15.0",
             ),
+            (
+                "promtool, version 3.15.0 (branch: , revision: unknown)\n  go version:       go1.26.8\n",
+                "3.15.0",
+            ),
             ("CoreDNS-1.14.2\nlinux/amd64, go1.26.8, \n", "1.14.2"),
             ("pause 1.0.0\n", "1.0.0"),
             ("v1.19.3\n", "1.19.3"),
             ("flux-verdict 1.0.0\n", "1.0.0"),
+            ("dashboard-verdict 1.0.0\n", "1.0.0"),
             (
                 "v1.7.12\ninstalled by building from source\nbuilt with go1.26.8 compiler for linux/amd64\n",
                 "1.7.12",

@@ -25,7 +25,7 @@ pub(super) enum Part {
     Deny,
     /// Unit, property and documentation tests.
     Unit,
-    /// The programs of the local control plane, Prometheus, and what judges GitOps files and workflows.
+    /// The programs of the local control plane, Prometheus, and what judges dashboards, GitOps files and workflows.
     Tools,
     /// Tests on the real control plane and on a real Prometheus.
     Cluster,
@@ -90,7 +90,7 @@ const WATCHED: [&str; 2] = ["live::", "t21_viewer_safe::"];
 fn cluster(nightly: bool) -> Result<Vec<String>> {
     let control_plane = ["--test-threads=1", "--nocapture"];
     let mut twice = stories::run("prometheus", &[], nightly)?;
-    for target in ["release", "chart"] {
+    for target in ["monitoring", "release", "chart"] {
         twice.extend(stories::run(target, &[], nightly)?);
     }
     for target in ["control_plane", "dataplane"] {
@@ -122,6 +122,8 @@ fn tools() -> Result<()> {
             .into_iter()
             .chain([
                 Tool::Prometheus,
+                Tool::Promtool,
+                Tool::DashboardVerdict,
                 Tool::FluxVerdict,
                 Tool::Actionlint,
                 Tool::Helm,

@@ -9,8 +9,9 @@ use anyhow::{Context, Result};
 use crate::repository::root;
 
 /// Those that run programs of [`Part::Tools`](super::part::Part::Tools), most of them a control plane.
-pub(super) const CLUSTER: [&str; 6] = [
+pub(super) const CLUSTER: [&str; 7] = [
     "prometheus",
+    "monitoring",
     "release",
     "chart",
     "control_plane",
