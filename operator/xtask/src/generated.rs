@@ -7,6 +7,8 @@ use webinar_api::{crd_yaml, crds};
 use webinar_operator::rbac;
 use webinar_plan::Reason;
 
+use crate::reference;
+
 /// The namespace of the operator in files that have to name one.
 pub(crate) const OPERATOR_NAMESPACE: &str = "webinar-system";
 
@@ -38,6 +40,10 @@ pub(crate) fn files() -> Result<Vec<Generated>> {
     files.push(Generated {
         path: "operator/docs/reasons.md".to_owned(),
         content: reasons(),
+    });
+    files.push(Generated {
+        path: "operator/docs/api-reference.md".to_owned(),
+        content: reference::document()?,
     });
     Ok(files)
 }

@@ -341,11 +341,9 @@ fn an_event_deleted_in_its_ramp_leaves_nothing_and_its_namesake_gets_a_fleet_of_
         scene.apply(&manifest).await?;
         let second = uid(scene).await?;
         ensure!(first != second, "it was not deleted");
-        eventually(
-            "the end of everything of the first one",
-            COLLECTED,
-            async || owned_by(scene, &first, 0).await,
-        )
+        eventually("the end of everything of the first one", COLLECTED, async || {
+            owned_by(scene, &first, 0).await
+        })
         .await?;
         println!("collected in {:.1} s", stopwatch.elapsed().as_secs_f32());
 
