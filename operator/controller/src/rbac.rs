@@ -5,6 +5,7 @@ use k8s_openapi::api::rbac::v1::{
     ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject,
 };
 use kube::core::ObjectMeta;
+use serde::Serialize;
 use webinar_api::GROUP;
 
 use crate::leader;
@@ -29,6 +30,7 @@ pub struct Manifests {
 
 /// The permissions of an operator that lives in `namespace` and watches every namespace.
 pub fn manifests(namespace: &str) -> Manifests {
+    let rules = rules();
     let subject = Subject {
         kind: "ServiceAccount".to_owned(),
         name: NAME.to_owned(),
@@ -47,7 +49,7 @@ pub fn manifests(namespace: &str) -> Manifests {
         },
         cluster_role: ClusterRole {
             metadata: meta(None),
-            rules: Some(cluster_rules()),
+            rules: Some([rules.classes, rules.namespaces].concat()),
             ..ClusterRole::default()
         },
         cluster_role_binding: ClusterRoleBinding {
@@ -57,7 +59,7 @@ pub fn manifests(namespace: &str) -> Manifests {
         },
         role: Role {
             metadata: meta(Some(namespace)),
-            rules: Some(own_namespace_rules()),
+            rules: Some(rules.home),
         },
         role_binding: RoleBinding {
             metadata: meta(Some(namespace)),
@@ -106,19 +108,61 @@ fn rule(group: &str, resources: &[&str], verbs: &[&str]) -> PolicyRule {
     }
 }
 
-fn cluster_rules() -> Vec<PolicyRule> {
-    const READ: &[&str] = &["get", "list", "watch"];
+/// What the operator may do, by where: the chart grants it with these.
+#[derive(Debug, Clone, Serialize)]
+pub struct Rules {
+    /// In every namespace that it watches.
+    pub namespaces: Vec<PolicyRule>,
+    /// In the whole cluster: classes belong to no namespace.
+    pub classes: Vec<PolicyRule>,
+    /// In the namespace `default`, where Events about classes land.
+    pub events: Vec<PolicyRule>,
+    /// In its own namespace.
+    pub home: Vec<PolicyRule>,
+}
+
+impl Rules {
+    /// As one YAML document.
+    ///
+    /// # Errors
+    ///
+    /// When the serializer refuses a rule.
+    pub fn yaml(&self) -> Result<String, serde_saphyr::ser::Error> {
+        serde_saphyr::to_string(self)
+    }
+}
+
+/// The least that the operator needs.
+pub fn rules() -> Rules {
+    Rules {
+        namespaces: namespace_rules(),
+        classes: vec![
+            rule(GROUP, &["webinarclasses"], READ),
+            rule(GROUP, &["webinarclasses/status"], &["patch"]),
+        ],
+        events: vec![event_rule()],
+        home: own_namespace_rules(),
+    }
+}
+
+const READ: &[&str] = &["get", "list", "watch"];
+
+fn event_rule() -> PolicyRule {
+    rule("events.k8s.io", &["events"], &["create", "patch"])
+}
+
+fn namespace_rules() -> Vec<PolicyRule> {
     const KEEP: &[&str] = &["get", "list", "watch", "create", "patch", "delete"];
     vec![
-        rule(GROUP, &["webinars", "webinarclasses"], READ),
-        rule(GROUP, &["webinars/status", "webinarclasses/status"], &["patch"]),
+        rule(GROUP, &["webinars"], READ),
+        rule(GROUP, &["webinars/status"], &["patch"]),
         // Owner references that block the owner's deletion need this where the API server enforces it.
         rule(GROUP, &["webinars/finalizers"], &["update"]),
         rule("", &["pods", "services"], KEEP),
         rule("policy", &["poddisruptionbudgets"], KEEP),
         rule("apps", &["controllerrevisions"], KEEP),
         rule("discovery.k8s.io", &["endpointslices"], READ),
-        rule("events.k8s.io", &["events"], &["create", "patch"]),
+        event_rule(),
     ]
 }
 
@@ -128,7 +172,7 @@ fn own_namespace_rules() -> Vec<PolicyRule> {
         ..rule("coordination.k8s.io", &["leases"], &["get", "update"])
     };
     vec![
-        rule("", &["podtemplates"], &["get", "list", "watch"]),
+        rule("", &["podtemplates"], READ),
         // A name can't be asked for on create.
         rule("coordination.k8s.io", &["leases"], &["create"]),
         lease,

@@ -195,7 +195,9 @@ impl Layout {
             | Tool::KubeProxy
             | Tool::CoreDns
             | Tool::Pause
-            | Tool::MediaMtx => Vec::new(),
+            | Tool::MediaMtx
+            | Tool::FluxVerdict
+            | Tool::Actionlint => Vec::new(),
         }
     }
 

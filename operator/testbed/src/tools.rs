@@ -39,6 +39,10 @@ pub enum Tool {
     Pause,
     /// The media server.
     MediaMtx,
+    /// What Flux makes of objects and of its own manifests; a program of ours around its libraries.
+    FluxVerdict,
+    /// The linter of GitHub workflows.
+    Actionlint,
 }
 
 impl Tool {
@@ -77,11 +81,13 @@ impl Tool {
             Self::CoreDns => "coredns",
             Self::Pause => "pause",
             Self::MediaMtx => "mediamtx",
+            Self::FluxVerdict => "flux-verdict",
+            Self::Actionlint => "actionlint",
         }
     }
 
-    /// The only version that is used, without a leading `v`. The Go modules in `kube/`, `prometheus/`, `node/` and
-    /// `mediamtx/` pin the same ones.
+    /// The only version that is used, without a leading `v`. The Go modules beside this crate's
+    /// `src/` pin the same ones.
     pub fn version(self) -> &'static str {
         match self {
             Self::ApiServer
@@ -95,7 +101,8 @@ impl Tool {
             Self::Helm => "4.2.4",
             Self::Prometheus => "3.15.0",
             Self::CoreDns => "1.14.2",
-            Self::Pause => "1.0.0",
+            Self::Pause | Self::FluxVerdict => "1.0.0",
+            Self::Actionlint => "1.7.12",
             Self::MediaMtx => "1.19.3",
         }
     }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::{bench, calibrate, demo, generate, real, test, tidy};
+use crate::{bench, calibrate, demo, generate, real, test, tidy, versions};
 
 /// Tasks of the webinar-operator project.
 #[derive(Debug, Parser)]
@@ -35,6 +35,8 @@ enum Task {
     },
     /// Check the project's own rules for its files.
     Tidy,
+    /// Check that crates, chart, changelog and a tag name one version.
+    Versions(versions::Args),
 }
 
 impl Cli {
@@ -51,6 +53,7 @@ impl Cli {
             Task::Calibrate(args) => calibrate::run(&args),
             Task::Generate { check: true } => generate::check().map(|()| ExitCode::SUCCESS),
             Task::Generate { check: false } => generate::write().map(|()| ExitCode::SUCCESS),
+            Task::Versions(args) => versions::run(&args).map(|()| ExitCode::SUCCESS),
             Task::Tidy => tidy::run().map(|()| ExitCode::SUCCESS),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, ensure};
 use webinar_api::{crd_yaml, crds};
 use webinar_operator::rbac;
 use webinar_plan::Reason;
@@ -32,10 +32,21 @@ pub(crate) fn files() -> Result<Vec<Generated>> {
             path: format!("crds/{}.yaml", crd.spec.names.plural),
             content: crd_yaml(&crd)?,
         });
+        files.push(Generated {
+            path: format!(
+                "charts/webinar-operator/templates/crds/{}.yaml",
+                crd.spec.names.plural
+            ),
+            content: crd_template(&crd_yaml(&crd)?)?,
+        });
     }
     files.push(Generated {
         path: "charts/webinar-operator/files/rbac.yaml".to_owned(),
         content: rbac::manifests(OPERATOR_NAMESPACE).yaml()?,
+    });
+    files.push(Generated {
+        path: "charts/webinar-operator/files/rules.yaml".to_owned(),
+        content: rbac::rules().yaml()?,
     });
     files.push(Generated {
         path: "operator/docs/reasons.md".to_owned(),
@@ -46,6 +57,16 @@ pub(crate) fn files() -> Result<Vec<Generated>> {
         content: reference::document()?,
     });
     Ok(files)
+}
+
+/// A CRD as a template of the chart: Helm never upgrades what lies in a chart's `crds/`.
+fn crd_template(crd: &str) -> Result<String> {
+    ensure!(!crd.contains("{{"), "the CRD has what Helm takes for an action");
+    let (before, after) = crd.split_once("\nspec:\n").context("the CRD has no `spec`")?;
+    Ok(format!(
+        "{{{{- if .Values.crds.enabled }}}}\n{before}\n  {{{{- include \"webinar-operator.crdMetadata\" . | nindent 2 }}}}\nspec:\n{}\n{{{{- end }}}}\n",
+        after.trim_end()
+    ))
 }
 
 fn reasons() -> String {
@@ -64,6 +85,18 @@ fn reasons() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_template_has_the_whole_definition() {
+        let crd = "kind: CustomResourceDefinition\nmetadata:\n  name: a.b\nspec:\n  group: b\n";
+        assert_eq!(
+            crd_template(crd).expect("a CRD"),
+            "{{- if .Values.crds.enabled }}\nkind: CustomResourceDefinition\nmetadata:\n  name: a.b\n  \
+             {{- include \"webinar-operator.crdMetadata\" . | nindent 2 }}\nspec:\n  group: b\n{{- end }}\n"
+        );
+        assert!(crd_template("metadata:\n  name: a\n").is_err());
+        assert!(crd_template("metadata:\nspec:\n  text: \"{{ x }}\"\n").is_err());
+    }
 
     #[test]
     fn every_reason_has_a_row() {

@@ -20,6 +20,7 @@ mod served;
 mod spread;
 mod test;
 mod tidy;
+mod versions;
 mod viewers;
 
 use std::process::ExitCode;

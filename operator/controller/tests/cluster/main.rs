@@ -6,6 +6,9 @@
 
 mod ending;
 mod interrupted;
+#[path = "../judges/mod.rs"]
+mod judges;
+mod kstatus;
 mod live;
 mod million;
 mod moved;

@@ -30,11 +30,11 @@ const FULL: Counts = [3, 27, 1212];
 const PODS: usize = 1242;
 
 /// How long a ramp may take on a slow machine.
-const RAMP: Duration = Duration::from_secs(180);
+const RAMP: Duration = Duration::from_secs(300);
 
 /// How long the garbage collector may take for a thousand pods on a slow machine while a thousand
 /// others are created: it takes no more than its share of the API server.
-const COLLECTED: Duration = Duration::from_secs(180);
+const COLLECTED: Duration = Duration::from_secs(300);
 
 /// What an undisturbed run looks like: the first story that needs it looks.
 static UNDISTURBED: OnceCell<BTreeMap<Slot, Portrait>> = OnceCell::const_new();

@@ -1,5 +1,4 @@
-//! Builds tools from the Go modules in `kube/`, `prometheus/`, `node/` and `mediamtx/`, once for all processes on the
-//! machine.
+//! Builds tools from the Go modules beside `src/`, once for all processes on the machine.
 
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -37,7 +36,7 @@ const KUBERNETES: &str = concat!(
     " -X k8s.io/component-base/version.gitCommit=module",
 );
 
-const BATCHES: [Batch; 8] = [
+const BATCHES: [Batch; 10] = [
     Batch {
         tools: &[
             Tool::ApiServer,
@@ -100,6 +99,20 @@ const BATCHES: [Batch; 8] = [
         ldflags: "-s -w",
         about: "2 min",
     },
+    Batch {
+        tools: &[Tool::FluxVerdict],
+        module: "flux",
+        tags: "",
+        ldflags: "-s -w",
+        about: "1 min",
+    },
+    Batch {
+        tools: &[Tool::Actionlint],
+        module: "actionlint",
+        tags: "",
+        ldflags: "-s -w -X github.com/rhysd/actionlint.version=v1.7.12",
+        about: "10 s",
+    },
 ];
 
 /// Where a tool lies once it is built.
@@ -122,6 +135,8 @@ fn package(tool: Tool) -> &'static str {
         Tool::CoreDns => "./coredns",
         Tool::Pause => "./pause",
         Tool::MediaMtx => ".",
+        Tool::FluxVerdict => "./flux-verdict",
+        Tool::Actionlint => "github.com/rhysd/actionlint/cmd/actionlint",
     }
 }
 

@@ -14,7 +14,7 @@ pub(super) async fn of(tool: Tool, program: &Path) -> Result<String> {
     let question: &[&str] = match tool {
         Tool::Kubectl => &["version", "--client"],
         Tool::Helm => &["version"],
-        Tool::CoreDns => &["-version"],
+        Tool::CoreDns | Tool::Actionlint => &["-version"],
         Tool::Etcd
         | Tool::ApiServer
         | Tool::ControllerManager
@@ -24,7 +24,8 @@ pub(super) async fn of(tool: Tool, program: &Path) -> Result<String> {
         | Tool::Kubelet
         | Tool::KubeProxy
         | Tool::Pause
-        | Tool::MediaMtx => &["--version"],
+        | Tool::MediaMtx
+        | Tool::FluxVerdict => &["--version"],
     };
     let what = format!("asking {} for its version", program.display());
     within(&what, Duration::from_secs(30), async {
@@ -120,6 +121,11 @@ mod tests {
             ("CoreDNS-1.14.2\nlinux/amd64, go1.26.8, \n", "1.14.2"),
             ("pause 1.0.0\n", "1.0.0"),
             ("v1.19.3\n", "1.19.3"),
+            ("flux-verdict 1.0.0\n", "1.0.0"),
+            (
+                "v1.7.12\ninstalled by building from source\nbuilt with go1.26.8 compiler for linux/amd64\n",
+                "1.7.12",
+            ),
             ("Kubernetes v1.36.4+k3s1\n", "1.36.4"),
             ("Kubernetes v1.36.4-eks-1234\n", "1.36.4"),
             ("Kubernetes v1.36.4-rc.1\n", "1.36.4-rc.1"),

@@ -25,7 +25,7 @@ pub(super) enum Part {
     Deny,
     /// Unit, property and documentation tests.
     Unit,
-    /// The programs of the local control plane, and Prometheus.
+    /// The programs of the local control plane, Prometheus, and what judges GitOps files and workflows.
     Tools,
     /// Tests on the real control plane and on a real Prometheus.
     Cluster,
@@ -90,6 +90,7 @@ const WATCHED: [&str; 2] = ["live::", "t21_viewer_safe::"];
 fn cluster(nightly: bool) -> Result<Vec<String>> {
     let control_plane = ["--test-threads=1", "--nocapture"];
     let mut twice = stories::run("prometheus", &[], nightly)?;
+    twice.extend(stories::run("release", &[], nightly)?);
     for target in ["control_plane", "dataplane"] {
         twice.extend(stories::run(target, &control_plane, nightly)?);
     }
@@ -117,7 +118,7 @@ fn tools() -> Result<()> {
     runtime.block_on(async {
         let tools: Vec<Tool> = Tool::CONTROL_PLANE
             .into_iter()
-            .chain([Tool::Prometheus])
+            .chain([Tool::Prometheus, Tool::FluxVerdict, Tool::Actionlint])
             .collect();
         Tools::ensure(&tools, &|text| eprintln!("{text}")).await?;
         Ok(())

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use crate::repository::root;
 
 /// Those that run programs of [`Part::Tools`](super::part::Part::Tools), most of them a control plane.
-pub(super) const CLUSTER: [&str; 4] = ["prometheus", "control_plane", "dataplane", "cluster"];
+pub(super) const CLUSTER: [&str; 5] = ["prometheus", "release", "control_plane", "dataplane", "cluster"];
 
 /// The names of all others.
 ///
