@@ -4,6 +4,7 @@
 //! one at a time: `cargo test -p webinar-operator --test cluster -- --test-threads=1 million::`. Files that begin with
 //! `t` and a number are the named tests of safety: what must hold whatever goes wrong.
 
+mod documented;
 mod ending;
 mod interrupted;
 #[path = "../judges/mod.rs"]
