@@ -36,7 +36,7 @@ pub(super) fn check(sources: &[Source]) -> Vec<Finding> {
 /// Tests of Rust, and stories of the plan.
 fn known(sources: &[Source]) -> BTreeSet<&str> {
     let code = sources.iter().filter(|source| source.path.ends_with(".rs"));
-    let functions = code.flat_map(|source| source.lines()).filter_map(|(_, line)| {
+    let functions = code.flat_map(Source::lines).filter_map(|(_, line)| {
         let rest = line.trim_start();
         let rest = rest.strip_prefix("async ").unwrap_or(rest).strip_prefix("fn ")?;
         rest.split('(').next()
