@@ -8,6 +8,7 @@ use webinar_api::{crd_yaml, crds};
 use webinar_operator::{CLASS_VERDICTS, events, metrics, rbac};
 use webinar_plan::{Reason, RemovalReason, Truth, VERDICTS};
 
+use crate::reference;
 use crate::repository::root;
 use crate::values;
 
@@ -70,6 +71,10 @@ pub(crate) fn files() -> Result<Vec<Generated>> {
     files.push(Generated {
         path: "operator/docs/metrics.md".to_owned(),
         content: metrics_table(),
+    });
+    files.push(Generated {
+        path: "operator/docs/api-reference.md".to_owned(),
+        content: reference::document()?,
     });
     Ok(files)
 }

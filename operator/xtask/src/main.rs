@@ -13,6 +13,7 @@ mod generate;
 mod generated;
 mod operator;
 mod real;
+mod reference;
 mod repository;
 mod screen;
 mod served;

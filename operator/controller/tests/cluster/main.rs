@@ -5,6 +5,7 @@
 //! `t` and a number are the named tests of safety: what must hold whatever goes wrong.
 
 mod dashboards;
+mod documented;
 mod ending;
 mod hostile;
 mod install;

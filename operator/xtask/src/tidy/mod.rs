@@ -6,6 +6,7 @@ mod dependencies;
 mod documented;
 mod imports;
 mod layout;
+mod proofs;
 mod words;
 
 use std::fmt;
@@ -60,6 +61,7 @@ pub(crate) fn run() -> Result<()> {
         .flat_map(|source| RULES.iter().flat_map(move |rule| rule(source)))
         .collect();
     findings.extend(decisions::check(&sources));
+    findings.extend(proofs::check(&sources));
     for finding in &findings {
         eprintln!("{finding}");
     }

@@ -39,6 +39,11 @@ pub(crate) const ENDPOINTS: Duration = Duration::from_secs(120);
 /// Clients and control planes outlive a test, so all tests share one runtime.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
 
+/// What all tests run on.
+pub(crate) fn runtime() -> &'static Runtime {
+    &RUNTIME
+}
+
 /// The control plane of the stories of a million people.
 static BIG: Mutex<Option<Scene>> = Mutex::const_new(None);
 
