@@ -1,4 +1,4 @@
-//! 11 uninstall: the operator goes in the order of `helm uninstall`, then namespaces are deleted, then the definitions.
+//! 11 uninstall: `helm uninstall`, then namespaces are deleted, then the definitions.
 //! Nothing is stuck, and until its namespace goes an event on air goes on.
 
 use std::time::Duration;
@@ -16,6 +16,7 @@ use webinar_testbed::wait::{Stopwatch, eventually};
 use crate::ending::nothing_left;
 use crate::support::assertions::nothing_was_deleted;
 use crate::support::manifests::{OPERATOR_NAMESPACE, webinar};
+use crate::support::release::Helm;
 use crate::support::scene::{OPERATOR, SOON, Scene, Setting, in_seconds, story};
 use crate::support::world::{Counts, Fleet};
 
@@ -27,23 +28,13 @@ const NAMESPACES: [&str; 3] = ["live", "idle", "empty"];
 /// The garbage collector may fail to look for new kinds once.
 const COLLECTED: Duration = Duration::from_secs(120);
 
-/// What `helm uninstall` deletes beside the Deployment, in its order: of known kinds first, of others last.
-const INSTALLED: [&str; 7] = [
-    "rolebinding -n webinar-system webinar-operator",
-    "role -n webinar-system webinar-operator",
-    "clusterrolebinding webinar-operator",
-    "clusterrole webinar-operator",
-    "serviceaccount -n webinar-system webinar-operator",
-    "podtemplate -n webinar-system --all",
-    "webinarclass --all",
-];
-
 #[test]
 fn t11_after_an_uninstall_namespaces_go_with_and_without_a_live_event() {
-    story(Setting::default(), async |scene| {
+    story(Setting::bare(3), async |scene| {
+        let helm = install(scene).await?;
         let before = on_air(scene).await?;
         let moment = scene.mark().await?;
-        uninstall(scene).await?;
+        uninstall(scene, &helm).await?;
         let after = Fleet::complete(scene, "live", "event", FLEET, SOON).await?;
         ensure!(after.uids() == before.uids(), "the event on air lost pods");
         let records = scene.since(moment).await?;
@@ -65,10 +56,11 @@ fn t11_after_an_uninstall_namespaces_go_with_and_without_a_live_event() {
 
 #[test]
 fn t11_with_the_definitions_go_the_events_and_their_pods() {
-    story(Setting::default(), async |scene| {
+    story(Setting::bare(3), async |scene| {
+        let helm = install(scene).await?;
         on_air(scene).await?;
         kind_is_collected(scene).await?;
-        uninstall(scene).await?;
+        uninstall(scene, &helm).await?;
         let stopwatch = Stopwatch::start();
         for crd in crds() {
             delete(scene, &format!("crd {}", crd.name_any())).await?;
@@ -106,6 +98,7 @@ fn t11_with_the_definitions_go_the_events_and_their_pods() {
 #[test]
 fn t11_a_namespace_goes_while_the_operator_looks_on() {
     story(Setting::default(), async |scene| {
+        scene.start_operator().await?;
         on_air(scene).await?;
         // What it tries to create in a namespace that is going is refused.
         scene.refusing = true;
@@ -130,11 +123,10 @@ fn t11_a_namespace_goes_while_the_operator_looks_on() {
 }
 
 /// One event on air and one weeks ahead, both without anything that holds up their end.
-async fn on_air(scene: &mut Scene) -> Result<Fleet> {
+async fn on_air(scene: &Scene) -> Result<Fleet> {
     for namespace in NAMESPACES {
         scene.namespace(namespace).await?;
     }
-    scene.start_operator().await?;
     let start = in_seconds(30 * 24 * 3600);
     for (namespace, spec) in [
         ("live", "tier: 10k, className: tiny".to_owned()),
@@ -191,15 +183,21 @@ metadata:
     .await
 }
 
+/// A release, with the classes of stories in place of its own.
+async fn install(scene: &mut Scene) -> Result<Helm> {
+    scene.namespace(OPERATOR_NAMESPACE).await?;
+    let helm = Helm::new().await?;
+    helm.deploy(scene, "install", &["--set=preset=none"]).await?;
+    scene.prepare().await?;
+    Ok(helm)
+}
+
 /// The operator's pod still runs for a moment while what it needs is taken away.
-async fn uninstall(scene: &mut Scene) -> Result<()> {
+async fn uninstall(scene: &mut Scene, helm: &Helm) -> Result<()> {
     scene.refusing = true;
-    for what in INSTALLED {
-        scene.kubectl(&format!("delete {what}")).await?;
-    }
-    let exit = scene.operator()?.stop(Duration::from_secs(30)).await?;
-    println!("the operator ended: {exit:?}");
-    Ok(())
+    helm.run(scene, "uninstall", &[]).await?;
+    scene.kubectl("delete webinarclass --all").await?;
+    scene.stop_operator().await
 }
 
 async fn delete(scene: &Scene, what: &str) -> Result<()> {
