@@ -43,10 +43,6 @@ pub(crate) fn files() -> Result<Vec<Generated>> {
         });
     }
     files.push(Generated {
-        path: "charts/webinar-operator/files/rbac.yaml".to_owned(),
-        content: rbac::manifests(OPERATOR_NAMESPACE).yaml()?,
-    });
-    files.push(Generated {
         path: "charts/webinar-operator/files/rules.yaml".to_owned(),
         content: rbac::rules().yaml()?,
     });

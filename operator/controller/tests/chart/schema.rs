@@ -154,3 +154,29 @@ fn a_value_of_another_type_is_refused() {
 fn as_a_part_of_another_chart_it_is_given_global_values() {
     render(&[r#"global={"registry":"x"}"#]);
 }
+
+#[test]
+fn the_examples_for_gitops_have_values_of_this_chart() {
+    let read = |path: &str| -> Vec<Value> {
+        let file = crate::helm::chart().join("../../examples").join(path);
+        serde_saphyr::from_multiple(&std::fs::read_to_string(file).unwrap()).unwrap()
+    };
+    let argocd = read("argocd/operator.yaml");
+    let flux = read("flux/operator.yaml");
+    let values = argocd
+        .iter()
+        .filter_map(|object| object.pointer("/spec/source/helm/valuesObject"))
+        .chain(flux.iter().filter_map(|object| object.pointer("/spec/values")));
+    let mut tried = 0;
+    for values in values {
+        let set: Vec<String> = values
+            .as_object()
+            .unwrap()
+            .iter()
+            .map(|(key, value)| format!("{key}={value}"))
+            .collect();
+        render(&set.iter().map(String::as_str).collect::<Vec<_>>());
+        tried += 1;
+    }
+    assert_eq!(tried, 2);
+}

@@ -10,7 +10,7 @@ use webinar_testbed::wait::eventually;
 
 use crate::support::assertions::{nothing_was_deleted, verdict};
 use crate::support::manifests::{OPERATOR_NAMESPACE, webinar};
-use crate::support::release::{Helm, NAME};
+use crate::support::release::{Helm, NAME, chart};
 use crate::support::scene::{OPERATOR, SOON, Scene, Setting, in_seconds, story};
 use crate::support::world::{Counts, Fleet};
 
@@ -128,7 +128,64 @@ fn a_release_lives_from_its_install_to_its_reinstall() {
             })
             .await?;
         goes_on(scene, &before).await?;
-        nothing_was_deleted(&scene.since(moment).await?, "events")
+        nothing_was_deleted(&scene.since(moment).await?, "events")?;
+
+        // As its README says for who wants everything gone.
+        helm.run(scene, "uninstall", &[]).await?;
+        scene
+            .control_plane
+            .shell("kubectl delete webinars --all -A")
+            .await?;
+        scene.control_plane.shell(DEFINITIONS).await?;
+        Ok(())
+    });
+}
+
+const DEFINITIONS: &str =
+    "kubectl delete crd webinars.webinar-operator.io webinarclasses.webinar-operator.io";
+
+/// What the stories here type, as Helm is called by [`Helm::run`].
+#[test]
+fn the_chart_tells_to_type_what_is_tried_here() {
+    let readme = std::fs::read_to_string(chart().join("README.md")).expect("the chart's README");
+    let tried = [
+        "helm install webinar-operator charts/webinar-operator --namespace webinar-system --create-namespace",
+        "helm test webinar-operator --namespace webinar-system",
+        "helm upgrade webinar-operator charts/webinar-operator --namespace webinar-system",
+        "helm uninstall webinar-operator --namespace webinar-system",
+        DEFINITIONS,
+    ];
+    let told: Vec<&str> = readme
+        .split("```sh\n")
+        .skip(1)
+        .flat_map(|rest| rest.split("```").next().unwrap_or_default().lines())
+        .collect();
+    assert_eq!(told, tried);
+}
+
+/// Those that were not run with their servers are at least what the API server takes, in pods that a `restricted` namespace
+/// takes.
+#[test]
+fn every_preset_is_taken_by_a_restricted_namespace() {
+    story(setting(), async |scene| {
+        restricted(scene, &[OPERATOR_NAMESPACE, "events"]).await?;
+        let helm = Helm::new().await?;
+        helm.deploy(scene, "install", &["--set=preset=none"]).await?;
+        let chart = chart().display().to_string();
+        for preset in ["mediamtx", "livekit", "generic", "moq"] {
+            let values = format!(
+                "--set=preset={preset},class.name={preset},class.image=registry.example/media:1,\
+                 smokeTest.className={preset},smokeTest.namespace=events"
+            );
+            helm.run(scene, "upgrade", &[&chart, "--wait", &values]).await?;
+            let spec = format!("tier: room, className: {preset}");
+            scene.apply(&webinar("events", preset, &spec)).await?;
+            Fleet::complete(scene, "events", preset, [1, 0, 0], SOON).await?;
+            scene
+                .kubectl(&format!("delete webinar -n events {preset} --wait=false"))
+                .await?;
+        }
+        Ok(())
     });
 }
 
