@@ -155,7 +155,7 @@ impl Cli {
             Command::Run(args) => args,
             Command::Plan(args) => return offline::plan(&args),
         };
-        let done = telemetry::start(&args).and_then(|()| run::run(*args));
+        let done = telemetry::start(&args).and_then(|_telemetry| run::run(*args));
         match done {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
