@@ -155,7 +155,7 @@ impl Cli {
     /// errors exit with 2 before this is reached.
     pub fn execute(self) -> ExitCode {
         let done = match self.command {
-            Command::Run(args) => telemetry::start(&args).and_then(|()| run::run(*args)),
+            Command::Run(args) => telemetry::start(&args).and_then(|_telemetry| run::run(*args)),
             Command::Plan(args) => return offline::plan(&args),
             Command::SmokeTest(args) => smoke::run(&args),
         };

@@ -43,6 +43,9 @@ mod status;
 mod telemetry;
 mod template;
 mod throttle;
+mod tls;
+#[cfg(feature = "otlp")]
+mod traces;
 mod turns;
 mod validate;
 mod watch;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use kube::core::DeserializeGuard;
 use kube::runtime::controller::Action;
+use tracing::Instrument as _;
 use webinar_api::Webinar;
 
 use crate::act::Writer;
@@ -13,16 +14,24 @@ use crate::build::{prepare, revision};
 use crate::context::Context;
 use crate::error::Error;
 use crate::worth::Worth;
-use crate::{report, status, validate};
+use crate::{report, status, telemetry, validate};
 
 /// How soon to look again when our own writes aren't visible yet, or more is to be written.
 const SOON: Duration = Duration::from_millis(100);
 
-/// observe → validate → plan → build → act → status → report.
+/// One pass, with its span.
 pub(crate) async fn reconcile(
     guarded: Arc<DeserializeGuard<Webinar>>,
     context: Arc<Context>,
 ) -> Result<Action, Error> {
+    let span = telemetry::begin(guarded.as_ref());
+    let done = pass(guarded, context).instrument(span.clone()).await;
+    telemetry::end(&span, done.as_ref().err());
+    done
+}
+
+/// observe → validate → plan → build → act → status → report.
+async fn pass(guarded: Arc<DeserializeGuard<Webinar>>, context: Arc<Context>) -> Result<Action, Error> {
     if !context.leadership.holds() {
         // The beginning of a term makes everyone look again.
         return Ok(Action::await_change());
@@ -44,6 +53,7 @@ pub(crate) async fn reconcile(
     validated.input.signals = context.hear(&owner);
     let plan = webinar_plan::plan(&validated.input);
     context.follow(&owner, &seen, &validated, &plan);
+    telemetry::decided(plan.status.phase);
 
     let prepared = prepare::prepare(&owner, &seen, validated.pinned.as_ref(), &plan)?;
     let writer = Writer::new(

@@ -12,12 +12,11 @@ use bytes::{Bytes, BytesMut};
 use http::Request;
 use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
 use http_body_util::{BodyExt as _, Full};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use jiff::{SignedDuration, Timestamp};
-use rustls::{ClientConfig, RootCertStore};
 use serde::Deserialize;
 use webinar_api as api;
 use webinar_plan::{Reading, Sample};
@@ -26,6 +25,7 @@ use super::failure::Failure;
 use super::figure::{MOST_BYTES, MOST_VIEWERS, reading};
 use super::lanes::Lane;
 use super::wire::{AGENT, accept};
+use crate::tls;
 
 /// Most of an answer that is read, in bytes.
 const MAX_BODY: u64 = 8 * 1024 * 1024;
@@ -132,24 +132,13 @@ fn filled(query: &str, namespace: &str, name: &str) -> String {
 pub(super) struct Servers(Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
 
 impl Servers {
-    /// Trusts whom this machine trusts.
+    /// Keeps connections between questions.
     pub(super) fn new() -> Self {
-        let builder = HttpsConnectorBuilder::new();
-        let builder = match builder.with_native_roots() {
-            Ok(builder) => builder,
-            // An image without certificates still reaches servers over plain HTTP.
-            Err(_) => HttpsConnectorBuilder::new().with_tls_config(
-                ClientConfig::builder()
-                    .with_root_certificates(RootCertStore::empty())
-                    .with_no_client_auth(),
-            ),
-        };
-        let connector = builder.https_or_http().enable_http1().build();
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
             .pool_max_idle_per_host(2)
-            .build(connector);
+            .build(tls::connector());
         Self(client)
     }
 

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::helm::{refusal, render};
+use crate::helm::{Objects, refusal, render};
 
 #[test]
 fn the_operator_starts_with_what_the_binary_takes() {
@@ -61,16 +61,18 @@ fn a_large_rate_is_not_written_with_an_exponent() {
 #[test]
 fn pod_and_namespace_are_told_by_the_cluster() {
     let objects = render(&[]);
-    let env = &objects.pod()["containers"][0]["env"];
+    let env = |objects: &Objects| objects.pod()["containers"][0]["env"].clone();
     let field =
         |name: &str, path: &str| json!({"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}});
-    assert_eq!(
-        env,
-        &json!([
-            field("POD_NAME", "metadata.name"),
-            field("POD_NAMESPACE", "metadata.namespace")
-        ])
-    );
+    let told = json!([
+        field("POD_NAME", "metadata.name"),
+        field("POD_NAMESPACE", "metadata.namespace")
+    ]);
+    assert_eq!(env(&objects), told);
+    let more =
+        render(&[r#"operator.extraEnv=[{"name":"OTEL_EXPORTER_OTLP_ENDPOINT","value":"http://otel:4318"}]"#]);
+    let collector = json!({"name": "OTEL_EXPORTER_OTLP_ENDPOINT", "value": "http://otel:4318"});
+    assert_eq!(env(&more).as_array().unwrap().last(), Some(&collector));
 }
 
 #[test]

@@ -4,6 +4,7 @@ use anyhow::{Context as _, Result, ensure};
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec};
 use kube::api::PostParams;
 use kube::{Api, ResourceExt as _};
+use webinar_api::labels::ALLOW_DELETE;
 use webinar_api::{Phase, WebinarClass};
 use webinar_testbed::audit::Record;
 use webinar_testbed::wait::eventually;
@@ -51,6 +52,15 @@ async fn on_air(scene: &Scene) -> Result<Fleet> {
 async fn goes_on(scene: &Scene, before: &Fleet) -> Result<()> {
     let now = Fleet::complete(scene, "events", "live", FLEET, SOON).await?;
     ensure!(now.uids() == before.uids(), "pods were replaced");
+    Ok(())
+}
+
+/// Deletes a Webinar that may be on air.
+async fn remove(scene: &Scene, namespace: &str, name: &str) -> Result<()> {
+    let which = format!("webinar -n {namespace} {name}");
+    let allow = format!("annotate {which} {ALLOW_DELETE}=true");
+    scene.kubectl(&allow).await?;
+    scene.kubectl(&format!("delete {which}")).await?;
     Ok(())
 }
 
@@ -131,11 +141,10 @@ fn a_release_lives_from_its_install_to_its_reinstall() {
         nothing_was_deleted(&scene.since(moment).await?, "events")?;
 
         // As its README says for who wants everything gone.
+        for (namespace, name) in [("default", "first-event"), ("events", "live")] {
+            remove(scene, namespace, name).await?;
+        }
         helm.run(scene, "uninstall", &[]).await?;
-        scene
-            .control_plane
-            .shell("kubectl delete webinars --all -A")
-            .await?;
         scene.control_plane.shell(DEFINITIONS).await?;
         Ok(())
     });
@@ -181,9 +190,7 @@ fn every_preset_is_taken_by_a_restricted_namespace() {
             let spec = format!("tier: room, className: {preset}");
             scene.apply(&webinar("events", preset, &spec)).await?;
             Fleet::complete(scene, "events", preset, [1, 0, 0], SOON).await?;
-            scene
-                .kubectl(&format!("delete webinar -n events {preset} --wait=false"))
-                .await?;
+            remove(scene, "events", preset).await?;
         }
         Ok(())
     });

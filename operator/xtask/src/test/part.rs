@@ -78,7 +78,15 @@ fn unit() -> Result<()> {
     let mut args = vec!["test", "--workspace", "--lib", "--bins"];
     args.extend(tests.iter().flat_map(|test| ["--test", test]));
     run(cargo(args))?;
-    run(cargo(["test", "--workspace", "--doc"]))
+    run(cargo(["test", "--workspace", "--doc"]))?;
+    run(cargo([
+        "test",
+        "--workspace",
+        "--features",
+        "webinar-operator/otlp",
+        "--test",
+        targets::TRACES,
+    ]))
 }
 
 /// Stories of a thousand pods or hundreds of Webinars, which leave the cores to nobody else.

@@ -19,6 +19,9 @@ pub(super) const CLUSTER: [&str; 7] = [
     "cluster",
 ];
 
+/// The one that a feature is asked for: without it there is no such test.
+pub(super) const TRACES: &str = "otlp";
+
 /// The names of all others.
 ///
 /// # Errors
@@ -35,8 +38,8 @@ pub(super) fn without_cluster() -> Result<BTreeSet<String>> {
             );
         }
     }
-    for cluster in CLUSTER {
-        tests.remove(cluster);
+    for other in CLUSTER.iter().chain([&TRACES]) {
+        tests.remove(*other);
     }
     Ok(tests)
 }
@@ -75,8 +78,9 @@ mod tests {
     }
 
     #[test]
-    fn tests_on_the_control_plane_are_left_out() {
+    fn tests_on_the_control_plane_and_of_a_feature_are_left_out() {
         let tests = without_cluster().expect("the packages");
+        assert!(!tests.contains(TRACES), "{tests:?}");
         assert!(CLUSTER.iter().all(|test| !tests.contains(*test)), "{tests:?}");
     }
 }
