@@ -35,7 +35,7 @@ pub(crate) struct SmokeTestArgs {
     #[arg(long, value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
 
-    /// Namespace for the Webinar `smoke-test`, which must not exist. The operator must watch it.
+    /// Namespace for the Webinar `smoke-test`; one that is there is removed first. The operator must watch it.
     #[arg(long, value_name = "NAMESPACE", env = "POD_NAMESPACE")]
     namespace: String,
 
@@ -44,7 +44,7 @@ pub(crate) struct SmokeTestArgs {
     class: Option<String>,
 
     /// How long its seats may take.
-    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", default_value = "3m", value_parser = duration)]
     timeout: Duration,
 }
 
@@ -52,7 +52,7 @@ pub(crate) struct SmokeTestArgs {
 ///
 /// # Errors
 ///
-/// The seats are not there in time or never will be, a Webinar of this name exists, or the API server refuses a call.
+/// The seats are not there in time or never will be, its pods do not end, or the API server refuses a call.
 #[tokio::main(flavor = "current_thread")]
 pub(crate) async fn run(args: &SmokeTestArgs) -> anyhow::Result<()> {
     // A provider that is installed already serves as well.
@@ -65,6 +65,10 @@ pub(crate) async fn run(args: &SmokeTestArgs) -> anyhow::Result<()> {
     let webinars = Api::namespaced(client, &args.namespace);
     let webinar = webinar(args.class.as_deref())?;
     let what = format!("Webinar {}/{NAME}", args.namespace);
+    // A test that was cut off may have left one.
+    remove(&webinars)
+        .await
+        .with_context(|| format!("removing {what} of an earlier test"))?;
     webinars
         .create(&PostParams::default(), &webinar)
         .await
@@ -169,7 +173,10 @@ async fn remove(webinars: &Api<Webinar>) -> anyhow::Result<()> {
         propagation_policy: Some(PropagationPolicy::Foreground),
         ..DeleteParams::default()
     };
-    webinars.delete(NAME, &all).await?;
+    match webinars.delete(NAME, &all).await {
+        Err(kube::Error::Api(status)) if status.is_not_found() => return Ok(()),
+        done => _ = done?,
+    }
     let gone = async {
         let mut looks = pin!(looks(webinars));
         while let Some(look) = looks.next().await {

@@ -1,6 +1,6 @@
 //! Names, labels and what people add.
 
-use crate::helm::{render, render_with};
+use crate::helm::{CLASS_API, render, render_with};
 
 #[test]
 fn every_object_says_whose_it_is() {
@@ -53,6 +53,20 @@ fn names_follow_the_release() {
     assert_eq!(named(r#"fullnameOverride="media""#), "media");
     let long = "x".repeat(52);
     assert_eq!(named(&format!(r#"fullnameOverride="{long}""#)), long);
+}
+
+#[test]
+fn a_name_of_digits_stays_a_text() {
+    let objects = render_with(
+        &[r#"class.name="1080""#],
+        &["--api-versions", CLASS_API, "--namespace", "2024"],
+    );
+    for object in &objects.0 {
+        let namespace = &object["metadata"]["namespace"];
+        assert!(namespace.is_null() || namespace == "2024", "{object}");
+    }
+    let role = objects.one("Role", "webinar-operator-smoke-test");
+    assert_eq!(role["rules"][2]["resourceNames"], serde_json::json!(["1080"]));
 }
 
 #[test]

@@ -87,6 +87,8 @@ fn the_namespace_default_may_be_watched_too() {
 #[test]
 fn somebody_else_may_make_the_roles() {
     assert_eq!(granted(&render(&["rbac.create=false"])), BTreeMap::new());
+    let said = refusal(&["serviceAccount.create=false"]);
+    assert!(said.contains("set serviceAccount.name"), "{said}");
     let objects = render(&[r#"serviceAccount={"create":false,"name":"mine"}"#]);
     assert!(!objects.names("ServiceAccount").contains(&"mine"));
     assert_eq!(objects.pod()["serviceAccountName"], "mine");

@@ -63,7 +63,8 @@ fn it_knows_every_value_and_no_other() {
 }
 
 /// Where anything may stand: what Kubernetes itself checks.
-const FREE: [&str; 5] = [
+const FREE: [&str; 6] = [
+    "/podSecurityContext",
     "/class/spec",
     "/class/sfu/pod",
     "/class/sfu/container",
@@ -134,6 +135,7 @@ fn a_value_of_another_type_is_refused() {
             "/tolerations/0/operator",
         ),
         (r#"podLabels={"a":"b c"}"#, "/podLabels/a"),
+        (r#"nameOverride="1""#, "/nameOverride"),
         ("priorityClass.value=2000000000", "/priorityClass/value"),
         (r#"metrics.runbookBase="runbooks""#, "/metrics/runbookBase"),
         (
@@ -147,6 +149,17 @@ fn a_value_of_another_type_is_refused() {
     ] {
         let said = refusal(&[value]);
         assert!(said.contains(&format!("at '{at}'")), "{value}: {said}");
+    }
+}
+
+#[test]
+fn labels_that_the_chart_sets_are_refused() {
+    for value in ["commonLabels", "podLabels"] {
+        let said = refusal(&[&format!(r#"{value}={{"app.kubernetes.io/name":"x"}}"#)]);
+        assert!(
+            said.contains("invalid propertyName 'app.kubernetes.io/name'"),
+            "{said}"
+        );
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::helm::{Objects, render, texts};
+use crate::helm::{Objects, refusal, render, texts};
 
 const NAME: &str = "webinar-operator-smoke-test";
 
@@ -17,7 +17,7 @@ fn it_makes_an_event_of_the_presets_class() {
         "smoke-test",
         "--namespace=webinar-system",
         "--class=standard",
-        "--timeout=5m",
+        "--timeout=3m",
     ];
     assert_eq!(args(&objects), expected);
     let role = objects.one("Role", NAME);
@@ -42,6 +42,15 @@ fn it_goes_where_the_operator_looks() {
     assert_eq!(
         objects.one("Pod", NAME)["metadata"]["namespace"],
         "webinar-system"
+    );
+}
+
+#[test]
+fn it_does_not_go_where_nobody_looks() {
+    let said = refusal(&[r#"watchNamespaces=["events"]"#, r#"smokeTest.namespace="other""#]);
+    assert!(
+        said.contains("smokeTest.namespace is other, which is not among watchNamespaces"),
+        "{said}"
     );
 }
 

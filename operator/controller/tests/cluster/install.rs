@@ -107,6 +107,18 @@ fn a_release_lives_from_its_install_to_its_reinstall() {
         let changed = ["--set=replicaCount=3,operator.maxInFlight=32,class.spec.maxTotalPods=5000"];
         helm.deploy(scene, "upgrade", &changed).await?;
         ensure!(class_uid(scene).await? == class, "the class was made anew");
+        let classes: Api<WebinarClass> = Api::all(scene.control_plane.client());
+        let upgraded = classes.get("standard").await?;
+        ensure!(upgraded.spec.max_total_pods == Some(5_000), "{:?}", upgraded.spec);
+        ensure!(
+            !upgraded.annotations().contains_key("helm.sh/hook"),
+            "{:?}",
+            upgraded.annotations()
+        );
+        let deployed = scene
+            .kubectl("get deployment -n webinar-system webinar-operator -o jsonpath={.spec.replicas}")
+            .await?;
+        ensure!(deployed == "3", "{deployed} replicas");
         goes_on(scene, &before).await?;
 
         scene.refusing = true;

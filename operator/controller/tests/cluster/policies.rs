@@ -267,6 +267,15 @@ async fn deleting(scene: &Scene) -> Result<()> {
         said.contains("without its pods, which nobody would ever remove"),
         "{said}"
     );
+    // As it was asked for before there were policies of propagation.
+    let body =
+        json!({"kind": "DeleteOptions", "apiVersion": "v1", "orphanDependents": true, "dryRun": ["All"]});
+    let request = http::Request::delete(format!("{}/event", alice.resource_url()))
+        .header("content-type", "application/json")
+        .body(serde_json::to_vec(&body)?)?;
+    let client = alice.clone().into_client();
+    let said = refusal("a delete without the pods", client.request_text(request).await)?;
+    ensure!(said.contains("without its pods"), "{said}");
     let finalizers = |list: Value| Patch::Merge(json!({"metadata": {"finalizers": list}}));
     let unchanged = PatchParams::default();
     alice
