@@ -200,7 +200,7 @@ async fn theirs(scene: &Scene) -> Result<Vec<ObjectMeta>> {
 
 /// The metric counts so many, and there is one warning, said once, that names them.
 async fn told(scene: &Scene, strangers: usize) -> Result<()> {
-    let series = format!("webinar_foreign_pods{{namespace=\"{CROWDED}\",name=\"event\"}} {strangers}");
+    let series = format!("webinar_foreign_pods{{namespace=\"{CROWDED}\",name=\"event\"}} {strangers}.0");
     eventually(&series, SOON, async || {
         let metrics = http_get(&scene.url("/metrics"), SOON).await?;
         let said: Vec<&str> = metrics.lines().filter(|l| l.contains("foreign_pods{")).collect();
