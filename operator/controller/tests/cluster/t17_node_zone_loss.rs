@@ -173,9 +173,9 @@ async fn cut_off(scene: &Scene, pods: &BTreeSet<String>) -> Result<()> {
 async fn ready(scene: &Scene, names: &BTreeSet<String>, is: &str) -> Result<()> {
     let pods: Api<Pod> = Api::namespaced(scene.control_plane.client(), "events");
     let patch = json!({"status": {"conditions": [{"type": "Ready", "status": is}]}});
-    for name in names {
-        pods.patch_status(name, &PatchParams::default(), &Patch::Strategic(&patch))
-            .await?;
-    }
+    // At once, so that the operator does not see some alone.
+    let (params, patch) = (PatchParams::default(), Patch::Strategic(&patch));
+    let all = names.iter().map(|name| pods.patch_status(name, &params, &patch));
+    futures::future::try_join_all(all).await?;
     Ok(())
 }
