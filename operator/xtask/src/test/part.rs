@@ -116,7 +116,7 @@ fn cluster(nightly: bool) -> Result<Vec<String>> {
     watched.extend(WATCHED);
     twice.extend(stories::run("cluster", &watched, nightly)?);
     // The others wait most of their time: for kubelets, drains and leases. What two at once say is shown one after the
-    // other, when both are over. With a third, nodes are cut off so slowly that the operator sees some alone.
+    // other, when both are over.
     let mut small = vec!["--test-threads=2", "--show-output"];
     small.extend(LARGE.iter().chain(&WATCHED).flat_map(|name| ["--skip", name]));
     twice.extend(stories::run("cluster", &small, nightly)?);
