@@ -200,25 +200,8 @@ impl ControlPlane {
         args: impl IntoIterator<Item = A>,
     ) -> Result<String> {
         let mut command = Command::new(self.tools.path(Tool::Kubectl)?);
-        command.args(args);
-        self.as_admin(command).await
-    }
-
-    /// Runs a POSIX shell script as admin, with kubectl on its path, and returns its output.
-    ///
-    /// # Errors
-    /// When it fails, with what it printed to stderr, or takes more than 2 minutes.
-    pub async fn shell(&self, script: &str) -> Result<String> {
-        let kubectl = self.tools.path(Tool::Kubectl)?.parent().map(Path::to_owned);
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let path = std::env::join_paths(kubectl.into_iter().chain(std::env::split_paths(&path)))?;
-        let mut command = Command::new("sh");
-        command.args(["-euc", script]).env("PATH", path);
-        self.as_admin(command).await
-    }
-
-    async fn as_admin(&self, mut command: Command) -> Result<String> {
         command
+            .args(args)
             .env("KUBECONFIG", self.kubeconfig())
             .env("KUBECACHEDIR", self.work_dir().join("kubectl-cache"))
             .stdin(Stdio::null())

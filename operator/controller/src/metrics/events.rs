@@ -108,8 +108,9 @@ impl Shown {
             labels: Vec::new(),
             value: self.failovers as f64,
         };
-        let all = self.samples.iter().cloned().chain([failovers]);
-        all.filter(move |s| s.of == of).map(move |sample| {
+        let own = self.samples.iter().filter(move |s| s.of == of).cloned();
+        let counted = Some(failovers).filter(|s| s.of == of);
+        own.chain(counted).map(move |sample| {
             let mut labels = vec![("namespace", namespace.as_str()), ("name", name.as_str())];
             labels.extend(sample.labels);
             (labels, sample.value)

@@ -48,6 +48,13 @@ pub(crate) fn render(values: &[&str]) -> Objects {
 
 /// What is rendered with more arguments of Helm.
 pub(crate) fn render_with(values: &[&str], more: &[&str]) -> Objects {
+    let text = text(values, more);
+    let objects: Vec<Value> = serde_saphyr::from_multiple(&text).unwrap();
+    Objects(objects.into_iter().filter(|object| !object.is_null()).collect())
+}
+
+/// The YAML that is rendered.
+pub(crate) fn text(values: &[&str], more: &[&str]) -> String {
     let done = template(values, more);
     let text = String::from_utf8(done.stdout).unwrap();
     assert!(
@@ -55,13 +62,17 @@ pub(crate) fn render_with(values: &[&str], more: &[&str]) -> Objects {
         "{values:?}: {}",
         String::from_utf8_lossy(&done.stderr)
     );
-    let objects: Vec<Value> = serde_saphyr::from_multiple(&text).unwrap();
-    Objects(objects.into_iter().filter(|object| !object.is_null()).collect())
+    text
 }
 
 /// Why these values are refused.
 pub(crate) fn refusal(values: &[&str]) -> String {
-    let done = template(values, &[]);
+    refusal_with(values, &[])
+}
+
+/// Why Helm refuses, with more arguments.
+pub(crate) fn refusal_with(values: &[&str], more: &[&str]) -> String {
+    let done = template(values, more);
     assert!(!done.status.success(), "{values:?} were accepted");
     String::from_utf8(done.stderr).unwrap()
 }

@@ -5,7 +5,7 @@ use std::process::Command;
 use serde_json::Value;
 use webinar_testbed::tools::Tool;
 
-use crate::helm::{CLASS_API, chart, program, read};
+use crate::helm::{CLASS_API, chart, program, read, text};
 
 #[test]
 fn helm_finds_nothing() {
@@ -92,19 +92,12 @@ fn faults(manifest: &str) -> Vec<(String, String)> {
 }
 
 fn rendered(values: &[&str]) -> String {
-    let done = Command::new(program(Tool::Helm))
-        .args(["template", "webinar-operator"])
-        .arg(chart())
-        .args(["--namespace", "webinar-system", "--api-versions", CLASS_API])
-        .args(values)
-        .output()
-        .unwrap();
-    String::from_utf8(done.stdout).unwrap()
+    text(values, &["--api-versions", CLASS_API])
 }
 
 #[test]
 fn kube_score_finds_nothing_unexplained() {
-    let faults = faults(&rendered(&["--set", "metrics.serviceMonitor.enabled=true"]));
+    let faults = faults(&rendered(&["metrics.serviceMonitor.enabled=true"]));
     let explained = |name: &str, said: &str| EXPLAINED.iter().any(|(n, s)| *n == name && said.starts_with(s));
     let left: Vec<_> = faults
         .iter()

@@ -1,18 +1,16 @@
 //! What a platform team does with the chart, on a cluster whose namespaces are `restricted`.
 
 use anyhow::{Context as _, Result, ensure};
-use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec};
-use kube::api::PostParams;
 use kube::{Api, ResourceExt as _};
 use webinar_api::labels::ALLOW_DELETE;
-use webinar_api::{Phase, WebinarClass};
-use webinar_testbed::audit::Record;
+use webinar_api::{GROUP, Phase, WebinarClass};
 use webinar_testbed::wait::eventually;
 
-use crate::support::assertions::{nothing_was_deleted, verdict};
+use crate::support::assertions::{allowed, nothing_was_deleted, nothing_was_written, verdict};
 use crate::support::manifests::{OPERATOR_NAMESPACE, webinar};
 use crate::support::release::{Helm, NAME, chart};
-use crate::support::scene::{OPERATOR, SOON, Scene, Setting, in_seconds, story};
+use crate::support::scene::{SOON, Scene, Setting, in_seconds, story};
+use crate::support::shell::Shell;
 use crate::support::world::{Counts, Fleet};
 
 /// Of 10,000 people with the preset's sizes.
@@ -85,7 +83,8 @@ fn a_release_lives_from_its_install_to_its_reinstall() {
         let helm = Helm::new().await?;
         helm.deploy(scene, "install", &[]).await?;
         let notes = helm.run(scene, "get notes", &[]).await?;
-        let said = scene.control_plane.shell(block(&notes, "kubectl apply")?).await?;
+        let shell = Shell::open(&scene.control_plane, "notes").await?;
+        let said = shell.run("NOTES.txt", block(&notes, "kubectl apply")?).await?;
         ensure!(
             said == "webinar.webinar-operator.io/first-event created\n",
             "{said}"
@@ -157,7 +156,7 @@ fn a_release_lives_from_its_install_to_its_reinstall() {
             remove(scene, namespace, name).await?;
         }
         helm.run(scene, "uninstall", &[]).await?;
-        scene.control_plane.shell(DEFINITIONS).await?;
+        shell.run("README.md", DEFINITIONS).await?;
         Ok(())
     });
 }
@@ -256,19 +255,15 @@ fn a_release_for_some_namespaces_sees_nothing_elsewhere() {
         let status = scene.status("elsewhere", "event").await?;
         ensure!(status.conditions.is_empty(), "{status:?}");
         let records = scene.since(moment).await?;
-        let there: Vec<&Record> = records
-            .by(OPERATOR)
-            .filter(|r| r.namespace == "elsewhere")
-            .collect();
-        ensure!(there.is_empty(), "{there:?}");
-        for (verb, resource) in [
-            ("list", "webinars"),
-            ("list", "pods"),
-            ("create", "pods"),
-            ("create", "services"),
+        nothing_was_written(&records, "elsewhere")?;
+        for (verb, group, resource) in [
+            ("list", GROUP, "webinars"),
+            ("list", "", "pods"),
+            ("create", "", "pods"),
+            ("create", "", "services"),
         ] {
             for (namespace, expected) in [("here", true), ("elsewhere", false), ("", false)] {
-                let may = may(scene, verb, resource, namespace).await?;
+                let may = allowed(scene, verb, group, resource, namespace).await?;
                 ensure!(may == expected, "may {verb} {resource} in {namespace:?}: {may}");
             }
         }
@@ -279,30 +274,4 @@ fn a_release_for_some_namespaces_sees_nothing_elsewhere() {
         ensure!(left.is_empty(), "{left}");
         Ok(())
     });
-}
-
-async fn may(scene: &Scene, verb: &str, resource: &str, namespace: &str) -> Result<bool> {
-    let text = |text: &str| Some(text.to_owned());
-    let group = if resource == "webinars" {
-        "webinar-operator.io"
-    } else {
-        ""
-    };
-    let review = SubjectAccessReview {
-        spec: SubjectAccessReviewSpec {
-            user: text(OPERATOR),
-            resource_attributes: Some(ResourceAttributes {
-                verb: text(verb),
-                group: text(group),
-                resource: text(resource),
-                namespace: text(namespace),
-                ..ResourceAttributes::default()
-            }),
-            ..SubjectAccessReviewSpec::default()
-        },
-        ..SubjectAccessReview::default()
-    };
-    let reviews: Api<SubjectAccessReview> = Api::all(scene.control_plane.client());
-    let answer = reviews.create(&PostParams::default(), &review).await?;
-    Ok(answer.status.context("no answer")?.allowed)
 }

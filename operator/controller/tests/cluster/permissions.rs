@@ -4,14 +4,13 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
-use k8s_openapi::api::authorization::v1::{
-    ResourceAttributes, SelfSubjectRulesReview, SubjectAccessReview, SubjectAccessReviewSpec,
-};
+use k8s_openapi::api::authorization::v1::SelfSubjectRulesReview;
 use k8s_openapi::api::rbac::v1::PolicyRule;
 use kube::Api;
 use kube::api::PostParams;
 use webinar_operator::rbac;
 
+use crate::support::assertions::allowed;
 use crate::support::manifests::OPERATOR_NAMESPACE;
 use crate::support::scene::{OPERATOR, Scene, Setting, story};
 use crate::support::tenant::client_as;
@@ -300,27 +299,4 @@ fn rights(rules: &[PolicyRule]) -> BTreeSet<(String, String, String)> {
         }
     }
     rights
-}
-
-async fn allowed(scene: &Scene, verb: &str, group: &str, resource: &str, namespace: &str) -> Result<bool> {
-    let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
-    let text = |text: &str| Some(text.to_owned());
-    let review = SubjectAccessReview {
-        spec: SubjectAccessReviewSpec {
-            user: text(OPERATOR),
-            resource_attributes: Some(ResourceAttributes {
-                verb: text(verb),
-                group: text(group),
-                resource: text(resource),
-                subresource: text(subresource),
-                namespace: text(namespace),
-                ..ResourceAttributes::default()
-            }),
-            ..SubjectAccessReviewSpec::default()
-        },
-        ..SubjectAccessReview::default()
-    };
-    let reviews: Api<SubjectAccessReview> = Api::all(scene.control_plane.client());
-    let answer = reviews.create(&PostParams::default(), &review).await?;
-    Ok(answer.status.context("no answer")?.allowed)
 }

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use anyhow::ensure;
-use webinar_testbed::audit::Record;
 
+use crate::support::assertions::nothing_was_written;
 use crate::support::manifests::webinar;
-use crate::support::scene::{OPERATOR, SOON, Setting, story};
+use crate::support::scene::{SOON, Setting, story};
 use crate::support::world::Fleet;
 
 #[test]
@@ -39,11 +39,6 @@ fn a_webinar_elsewhere_is_left_alone() {
             "{status:?}"
         );
         let records = scene.since(moment).await?;
-        let there: Vec<&Record> = records
-            .by(OPERATOR)
-            .filter(|r| r.namespace == "elsewhere")
-            .collect();
-        ensure!(there.is_empty(), "{there:?}");
-        Ok(())
+        nothing_was_written(&records, "elsewhere")
     });
 }

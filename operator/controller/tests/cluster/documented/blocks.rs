@@ -27,6 +27,13 @@ pub(super) struct Block {
     pub(super) unrun: Option<&'static str>,
 }
 
+impl Block {
+    /// Where it is, in this document.
+    pub(super) fn place(&self, document: &str) -> String {
+        format!("{document}:{}", self.line)
+    }
+}
+
 /// A document with commands.
 #[derive(Debug)]
 pub(super) struct Document {

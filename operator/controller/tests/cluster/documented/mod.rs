@@ -1,28 +1,23 @@
 //! Commands in documents work as they stand, in their order, for who has a clone and a cluster.
 
 mod blocks;
-mod shell;
 
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams};
+use webinar_api::labels::ALLOW_DELETE;
 use webinar_api::{Phase, Tier, Webinar, WebinarClass};
-use webinar_operator::rbac;
 use webinar_testbed::wait::{Stopwatch, eventually};
-use webinar_testbed::{ControlPlane, NodeShape, OperatorProcess, Options, free_port, wait_http_ok};
 
 use self::blocks::{Block, Document, documents};
-use self::shell::{Shell, root};
-use crate::support::manifests::OPERATOR_NAMESPACE;
-use crate::support::scene::{now, runtime};
+use crate::support::release;
+use crate::support::scene::{SOON, Scene, Setting, now, story};
+use crate::support::shell::{Shell, root};
 
 /// The event that documents speak of.
 const EVENT: &str = "q3-keynote";
-
-/// For what takes a moment.
-const SOON: Duration = Duration::from_secs(60);
 
 /// For the end of an edit.
 const SETTLED: Duration = Duration::from_secs(10);
@@ -32,39 +27,38 @@ const ON_AIR: Duration = Duration::from_secs(90);
 
 #[test]
 fn commands_in_documents_work() {
-    runtime().block_on(async {
-        if let Err(error) = play().await {
-            panic!("{error:#}");
+    story(Setting::bare(9), async |scene| {
+        let mut documents = documents(&root())?;
+        let (readme, installation) = installation(&mut documents)?;
+        let shell = Shell::open(&scene.control_plane, "installation").await?;
+        shell
+            .run(&installation.place(&readme), &installation.commands)
+            .await?;
+        release::start(scene).await?;
+        class_accepted(scene).await?;
+        let mut run = 0;
+        for document in &documents {
+            let todo: Vec<&Block> = document.blocks.iter().filter(|b| b.unrun.is_none()).collect();
+            if todo.is_empty() {
+                continue;
+            }
+            on_air(scene).await.with_context(|| document.path.clone())?;
+            let stopwatch = Stopwatch::start();
+            let shell = Shell::open(&scene.control_plane, &document.path.replace('/', ".")).await?;
+            for block in &todo {
+                shell.run(&block.place(&document.path), &block.commands).await?;
+            }
+            run += todo.len();
+            println!(
+                "{}: {} blocks in {:.1} s",
+                document.path,
+                todo.len(),
+                stopwatch.elapsed().as_secs_f32()
+            );
         }
+        ensure!(run > 20, "only {run} blocks were found");
+        Ok(())
     });
-}
-
-async fn play() -> Result<()> {
-    let mut documents = documents(&root())?;
-    let installation = installation(&mut documents)?;
-    let world = World::start(&installation).await?;
-    let mut run = 0;
-    for document in &documents {
-        let todo: Vec<&Block> = document.blocks.iter().filter(|b| b.unrun.is_none()).collect();
-        if todo.is_empty() {
-            continue;
-        }
-        world.on_air().await.with_context(|| document.path.clone())?;
-        let stopwatch = Stopwatch::start();
-        let shell = Shell::open(&world.control_plane, &document.path.replace('/', ".")).await?;
-        for block in &todo {
-            shell.run(&document.path, block).await?;
-        }
-        run += todo.len();
-        println!(
-            "{}: {} blocks in {:.1} s",
-            document.path,
-            todo.len(),
-            stopwatch.elapsed().as_secs_f32()
-        );
-    }
-    ensure!(run > 20, "only {run} blocks were found");
-    Ok(())
 }
 
 /// The README's own way to install from a clone, taken out of its place: the world is set up with it.
@@ -81,99 +75,55 @@ fn installation(documents: &mut [Document]) -> Result<(String, Block)> {
     Ok((readme.path.clone(), block))
 }
 
-/// A cluster on which the operator was installed as the README says, and an event on air.
-struct World {
-    control_plane: ControlPlane,
-    _operator: OperatorProcess,
+async fn class_accepted(scene: &Scene) -> Result<()> {
+    let classes: Api<WebinarClass> = Api::all(scene.control_plane.client());
+    eventually("a class that is accepted", SOON, async || {
+        let class = classes.get("standard").await?;
+        let status = class.status.context("no status")?;
+        let accepted = status.conditions.iter().any(|c| c.status == "True");
+        ensure!(accepted, "{:?}", status.conditions);
+        Ok(())
+    })
+    .await
 }
 
-impl World {
-    async fn start((document, installation): &(String, Block)) -> Result<Self> {
-        let control_plane = ControlPlane::start(Options::default()).await?;
-        let shape = NodeShape {
-            count: 9,
-            cpu_millis: 512_000,
-            memory_gib: 2_048,
-            ..NodeShape::default()
-        };
-        control_plane.create_nodes(&shape).await?;
-        let shell = Shell::open(&control_plane, "installation").await?;
-        shell.run(document, installation).await?;
-
-        // Pods of simulated nodes run nothing: the operator runs here, with its own account.
-        let kubeconfig = control_plane
-            .service_account_kubeconfig(OPERATOR_NAMESPACE, rbac::NAME)
+/// The event is on air with every seat Ready, whatever earlier documents did to it.
+async fn on_air(scene: &Scene) -> Result<()> {
+    let webinars: Api<Webinar> = Api::default_namespaced(scene.control_plane.client());
+    let on_air = async |deadline| {
+        eventually("an event on air", deadline, async || {
+            let webinar = webinars.get(EVENT).await?;
+            ensure!(is_on_air(&webinar), "{:?}", webinar.status);
+            Ok(())
+        })
+        .await
+    };
+    if webinars.get_opt(EVENT).await?.is_some() {
+        // The operator may still have to look at an edit.
+        if on_air(SETTLED).await.is_ok() {
+            return Ok(());
+        }
+        let allow = serde_json::json!({"metadata": {"annotations": {ALLOW_DELETE: "true"}}});
+        webinars
+            .patch(EVENT, &PatchParams::default(), &Patch::Merge(allow))
             .await?;
-        let listen = format!("127.0.0.1:{}", free_port()?);
-        let args = [
-            "run",
-            "--operator-namespace",
-            OPERATOR_NAMESPACE,
-            "--listen",
-            listen.as_str(),
-            "--kubeconfig",
-        ];
-        let args = args.map(str::to_owned).into_iter();
-        let operator = OperatorProcess::spawn(
-            shell::OPERATOR.as_ref(),
-            args.chain([kubeconfig.display().to_string()]),
-            [("NO_COLOR", "1")],
-            control_plane.work_dir().join("operator.log"),
-        )?;
-        wait_http_ok(&format!("http://{listen}/readyz"), SOON).await?;
-        let classes: Api<WebinarClass> = Api::all(control_plane.client());
-        eventually("a class that is accepted", SOON, async || {
-            let class = classes.get("standard").await?;
-            let status = class.status.context("no status")?;
-            let accepted = status.conditions.iter().any(|c| c.status == "True");
-            ensure!(accepted, "{:?}", status.conditions);
+        webinars.delete(EVENT, &DeleteParams::default()).await?;
+        eventually("the end of the event before", SOON, async || {
+            let left = webinars.get_opt(EVENT).await?;
+            ensure!(left.is_none(), "it is there");
             Ok(())
         })
         .await?;
-        Ok(Self {
-            control_plane,
-            _operator: operator,
-        })
     }
-
-    /// The event is on air with every seat Ready, whatever earlier documents did to it.
-    async fn on_air(&self) -> Result<()> {
-        let webinars: Api<Webinar> = Api::default_namespaced(self.control_plane.client());
-        let on_air = async |deadline| {
-            eventually("an event on air", deadline, async || {
-                let webinar = webinars.get(EVENT).await?;
-                ensure!(is_on_air(&webinar), "{:?}", webinar.status);
-                Ok(())
-            })
-            .await
-        };
-        if webinars.get_opt(EVENT).await?.is_some() {
-            // The operator may still have to look at an edit.
-            if on_air(SETTLED).await.is_ok() {
-                return Ok(());
-            }
-            let allow = serde_json::json!({"metadata": {"annotations": {"webinar-operator.io/allow-delete": "true"}}});
-            webinars
-                .patch(EVENT, &PatchParams::default(), &Patch::Merge(allow))
-                .await?;
-            webinars.delete(EVENT, &DeleteParams::default()).await?;
-            eventually("the end of the event before", SOON, async || {
-                let left = webinars.get_opt(EVENT).await?;
-                ensure!(left.is_none(), "it is there");
-                Ok(())
-            })
-            .await?;
-        }
-        let began = now() - jiff::SignedDuration::from_secs(60);
-        self.control_plane
-            .apply_yaml(&format!(
-                "apiVersion: webinar-operator.io/v1alpha1\nkind: Webinar\nmetadata: {{name: {EVENT}, namespace: default}}\n\
-                 spec: {{tier: 10k, startTime: \"{}\", duration: 24h}}\n",
-                began.strftime("%FT%TZ")
-            ))
-            .await?;
-        on_air(ON_AIR).await
-    }
+    let began = now() - jiff::SignedDuration::from_secs(60);
+    scene
+        .apply(&format!(
+            "apiVersion: webinar-operator.io/v1alpha1\nkind: Webinar\nmetadata: {{name: {EVENT}, namespace: default}}\n\
+             spec: {{tier: 10k, startTime: \"{}\", duration: 24h}}\n",
+            began.strftime("%FT%TZ")
+        ))
+        .await?;
+    on_air(ON_AIR).await
 }
 
 fn is_on_air(webinar: &Webinar) -> bool {

@@ -5,13 +5,14 @@ use std::fmt::Debug;
 
 use anyhow::{Context as _, Result, ensure};
 use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec};
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
-use kube::api::ListParams;
+use kube::api::{ListParams, PostParams};
 use kube::{Api, ResourceExt};
 use webinar_api::{WebinarClass, WebinarStatus, labels};
 use webinar_plan::{Role, Slot};
-use webinar_testbed::audit::Records;
+use webinar_testbed::audit::{Record, Records};
 use webinar_testbed::wait::eventually;
 
 use super::scene::{ENDPOINTS, OPERATOR, Scene};
@@ -285,4 +286,44 @@ pub(crate) async fn viewers(
         },
     )
     .await
+}
+
+/// The operator wrote nothing in a namespace.
+pub(crate) fn nothing_was_written(records: &Records, namespace: &str) -> Result<()> {
+    let there: Vec<&Record> = records
+        .by(OPERATOR)
+        .filter(|r| r.namespace == namespace)
+        .collect();
+    ensure!(there.is_empty(), "{there:?}");
+    Ok(())
+}
+
+/// The API server says that the operator may do this; `resource` with its subresource, as `pods/exec`.
+pub(crate) async fn allowed(
+    scene: &Scene,
+    verb: &str,
+    group: &str,
+    resource: &str,
+    namespace: &str,
+) -> Result<bool> {
+    let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
+    let text = |text: &str| Some(text.to_owned());
+    let review = SubjectAccessReview {
+        spec: SubjectAccessReviewSpec {
+            user: text(OPERATOR),
+            resource_attributes: Some(ResourceAttributes {
+                verb: text(verb),
+                group: text(group),
+                resource: text(resource),
+                subresource: text(subresource),
+                namespace: text(namespace),
+                ..ResourceAttributes::default()
+            }),
+            ..SubjectAccessReviewSpec::default()
+        },
+        ..SubjectAccessReview::default()
+    };
+    let reviews: Api<SubjectAccessReview> = Api::all(scene.control_plane.client());
+    let answer = reviews.create(&PostParams::default(), &review).await?;
+    Ok(answer.status.context("no answer")?.allowed)
 }

@@ -111,7 +111,7 @@ impl Helm {
 }
 
 /// Starts the operator as the release's Deployment would.
-async fn start(scene: &mut Scene) -> Result<()> {
+pub(crate) async fn start(scene: &mut Scene) -> Result<()> {
     let deployments: Api<Deployment> = Api::namespaced(scene.control_plane.client(), OPERATOR_NAMESPACE);
     let deployment = eventually("the Deployment", SOON, async || Ok(deployments.get(NAME).await?)).await?;
     let pod = deployment.spec.and_then(|spec| spec.template.spec);

@@ -11,9 +11,7 @@ use tokio::process::Command;
 use webinar_testbed::ControlPlane;
 use webinar_testbed::tools::{Tool, Tools};
 
-use super::blocks::Block;
-
-pub(super) const OPERATOR: &str = env!("CARGO_BIN_EXE_webinar-operator");
+const OPERATOR: &str = env!("CARGO_BIN_EXE_webinar-operator");
 
 /// For one block.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -42,20 +40,20 @@ exit 64
 "#;
 
 /// The top of the repository.
-pub(super) fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.ancestors().nth(2).unwrap_or(here).to_owned()
 }
 
 /// A clean directory that looks like a clone, and the environment for commands in it.
-pub(super) struct Shell {
+pub(crate) struct Shell {
     home: PathBuf,
     kubeconfig: PathBuf,
 }
 
 impl Shell {
     /// `name` is that of its directory.
-    pub(super) async fn open(control_plane: &ControlPlane, name: &str) -> Result<Self> {
+    pub(crate) async fn open(control_plane: &ControlPlane, name: &str) -> Result<Self> {
         let tools = Tools::ensure(&[Tool::Kubectl, Tool::Helm], &|_| ()).await?;
         let home = control_plane.work_dir().join("documented").join(name);
         let programs = home.join("bin");
@@ -79,13 +77,13 @@ impl Shell {
         })
     }
 
-    /// Runs a block. Its files stay for those after it.
-    pub(super) async fn run(&self, document: &str, block: &Block) -> Result<()> {
+    /// Runs commands, and tells what they print. Their files stay for those after them. `place` is where they are written.
+    pub(crate) async fn run(&self, place: &str, commands: &str) -> Result<String> {
         let home = &self.home;
         let path = env::var_os("PATH").unwrap_or_default();
         let path = env::join_paths([home.join("bin")].into_iter().chain(env::split_paths(&path)))?;
         let child = Command::new("/bin/sh")
-            .args(["-eux", "-c", &block.commands])
+            .args(["-eux", "-c", commands])
             .current_dir(home.join("clone"))
             .env("HOME", home)
             .env("PATH", path)
@@ -110,23 +108,17 @@ impl Shell {
                         .status();
                     kill.await?;
                 }
-                bail!(
-                    "{document}:{}: not done after {PATIENCE:?}:\n{}",
-                    block.line,
-                    block.commands
-                );
+                bail!("{place}: not done after {PATIENCE:?}:\n{commands}");
             }
         };
         if !output.status.success() {
             bail!(
-                "{document}:{}: {}\n{}\nit said:\n{}{}",
-                block.line,
+                "{place}: {}\n{commands}\nit said:\n{}{}",
                 output.status,
-                block.commands,
                 String::from_utf8_lossy(&output.stdout),
                 String::from_utf8_lossy(&output.stderr)
             );
         }
-        Ok(())
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 }
