@@ -1,0 +1,1 @@
+//! A model of kube-apiserver, as far as the operator and its neighbours can tell.
