@@ -5,10 +5,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use kube::client::ClientBuilder;
+use bytes::Bytes;
+use http::{Request, Response};
+use kube::client::{Body, ClientBuilder};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use tower::timeout::TimeoutLayer;
+use tower::{BoxError, Service};
 use tower::util::MapResponseLayer;
 
 use crate::cli::RunArgs;
@@ -50,15 +53,30 @@ pub(crate) async fn connect(
     leadership: &Leadership,
 ) -> anyhow::Result<Client> {
     let config = configuration(args.kubeconfig.as_deref()).await?;
-    let client = ClientBuilder::try_from(config)
-        .context("the client can't be made from this configuration")?
-        .with_layer(&Dates::new(clock.clone(), metrics.clone()))
+    let bare = ClientBuilder::try_from(config).context("the client can't be made from this configuration")?;
+    Ok(guarded(bare, clock, metrics, leadership))
+}
+
+/// Puts around a bare client what every call of ours passes.
+pub(crate) fn guarded<S, B>(
+    bare: ClientBuilder<S>,
+    clock: &Clock,
+    metrics: &Metrics,
+    leadership: &Leadership,
+) -> Client
+where
+    S: Service<Request<Body>, Response = Response<B>> + Send + 'static,
+    S::Future: Send + 'static,
+    S::Error: Into<BoxError> + Send + Sync,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    bare.with_layer(&Dates::new(clock.clone(), metrics.clone()))
         .with_layer(&TimeoutLayer::new(DEADLINE))
         .with_layer(&metrics.count_calls())
         .with_layer(&Gate::new(leadership.clone()))
         .with_layer(&MapResponseLayer::new(retry_after::hear))
-        .build();
-    Ok(client)
+        .build()
 }
 
 /// Runs one call with the deadline, and says what was tried when it fails.

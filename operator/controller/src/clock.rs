@@ -5,6 +5,7 @@
 //! clock serves until the first answer, and to say how far the two differ. Leases follow neither: see `leader`.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
@@ -23,11 +24,21 @@ struct Inner {
     ahead: Mutex<Option<SignedDuration>>,
 }
 
-/// This machine's wall clock.
-#[derive(Debug, Default)]
-struct Wall {
-    /// A file with seconds to add. For tests alone: they move the clock while the operator runs.
-    offset: Option<PathBuf>,
+/// A wall clock.
+#[derive(Debug)]
+enum Wall {
+    /// This machine's.
+    Machine {
+        /// A file with seconds to add. For tests alone: they move the clock while the operator runs.
+        offset: Option<PathBuf>,
+    },
+    /// One that nobody else has.
+    Given {
+        /// What it told at which instant.
+        begun: (Instant, Timestamp),
+        /// Milliseconds by which it was moved since.
+        moved: Arc<AtomicI64>,
+    },
 }
 
 impl Default for Clock {
@@ -39,7 +50,16 @@ impl Default for Clock {
 impl Clock {
     /// `offset`: a file with seconds to add to the wall clock, read each time. For tests alone.
     pub(crate) fn new(offset: Option<PathBuf>) -> Self {
-        let wall = Wall { offset };
+        Self::with(Wall::Machine { offset })
+    }
+
+    /// A clock whose wall clock tells `now` now and goes on from there; `moved` are milliseconds to add, read each time.
+    pub(crate) fn given(now: Timestamp, moved: Arc<AtomicI64>) -> Self {
+        let begun = (Instant::now(), now);
+        Self::with(Wall::Given { begun, moved })
+    }
+
+    fn with(wall: Wall) -> Self {
         let begun = (Instant::now(), wall.now());
         Self(Arc::new(Inner {
             wall,
@@ -75,12 +95,7 @@ impl Clock {
     }
 
     fn counted(&self, at: Instant) -> Timestamp {
-        let (instant, time) = self.0.begun;
-        let passed = at.saturating_duration_since(instant);
-        after(
-            time,
-            SignedDuration::try_from(passed).unwrap_or(SignedDuration::MAX),
-        )
+        counted(self.0.begun, at)
     }
 
     fn ahead(&self) -> MutexGuard<'_, Option<SignedDuration>> {
@@ -94,17 +109,27 @@ impl Wall {
         reason = "every other module gets `now` as an argument"
     )]
     fn now(&self) -> Timestamp {
-        after(Timestamp::now(), self.moved())
+        match self {
+            Self::Machine { offset } => {
+                let text = offset.as_ref().and_then(|file| std::fs::read_to_string(file).ok());
+                let seconds = text.and_then(|text| text.trim().parse().ok());
+                after(Timestamp::now(), SignedDuration::from_secs(seconds.unwrap_or(0)))
+            }
+            Self::Given { begun, moved } => {
+                let moved = SignedDuration::from_millis(moved.load(Ordering::Relaxed));
+                after(counted(*begun, Instant::now()), moved)
+            }
+        }
     }
+}
 
-    fn moved(&self) -> SignedDuration {
-        let text = self
-            .offset
-            .as_ref()
-            .and_then(|file| std::fs::read_to_string(file).ok());
-        let seconds = text.and_then(|text| text.trim().parse().ok());
-        SignedDuration::from_secs(seconds.unwrap_or(0))
-    }
+/// What a clock tells at an instant, which told this then and only runs forward.
+fn counted((instant, time): (Instant, Timestamp), at: Instant) -> Timestamp {
+    let passed = at.saturating_duration_since(instant);
+    after(
+        time,
+        SignedDuration::try_from(passed).unwrap_or(SignedDuration::MAX),
+    )
 }
 
 fn after(t: Timestamp, d: SignedDuration) -> Timestamp {

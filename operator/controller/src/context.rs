@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use kube::core::DeserializeGuard;
-use kube::runtime::controller::Action;
 use kube::runtime::events::Recorder;
 use kube::{Client, ResourceExt as _};
 use tokio::sync::mpsc;
@@ -34,10 +33,14 @@ use crate::worth::{self, Worth};
 /// Longest wait between two tries of a reconcile that fails.
 const MAX_BACKOFF: Duration = Duration::from_secs(60);
 
+/// What turns an input into a plan: [`webinar_plan::plan`] in every operator that serves anyone.
+pub type Decide = Arc<dyn Fn(&Input) -> Plan + Send + Sync>;
+
 /// Everything a reconcile needs.
 pub(crate) struct Context {
     pub(crate) client: Client,
     pub(crate) clock: Clock,
+    pub(crate) decide: Decide,
     pub(crate) limiter: Arc<Limiter>,
     pub(crate) recorder: Recorder,
     pub(crate) caches: Caches,
@@ -211,7 +214,7 @@ impl Context {
 }
 
 /// Later each time, so that an object that keeps failing leaves room for the others.
-pub(crate) fn try_again(uid: Option<&str>, error: &Error, context: &Context) -> Action {
+pub(crate) fn try_again(uid: Option<&str>, error: &Error, context: &Context) -> Duration {
     context.metrics.failed(error.kind());
     let asked = error.retry_after().min(MAX_BACKOFF);
     let failures = context.recollection.with(uid.unwrap_or_default(), |known| {
@@ -222,5 +225,5 @@ pub(crate) fn try_again(uid: Option<&str>, error: &Error, context: &Context) -> 
         known.failures
     });
     let wait = Duration::from_millis(500).saturating_mul(1 << failures.min(7));
-    Action::requeue(wait.max(asked).min(MAX_BACKOFF))
+    wait.max(asked).min(MAX_BACKOFF)
 }

@@ -19,13 +19,14 @@ use webinar_api::{Webinar, WebinarClass};
 use crate::context::{Context, try_again};
 use crate::error::Error;
 use crate::fair::Claimant;
+use crate::reconcile::Next;
 use crate::throttle::throttle;
 use crate::turns::Turns;
 use crate::watch::{Touched, everything, scoped};
 use crate::{class, convert, reconcile};
 
 /// Passes under way at once: those that write wait most of their time.
-const AT_ONCE: usize = 16;
+pub(crate) const AT_ONCE: usize = 16;
 
 /// One reconcile a second for each Webinar, however much its pods change.
 const THROTTLE: Duration = Duration::from_secs(1);
@@ -86,19 +87,11 @@ pub(crate) async fn keep_webinars(
         .run(
             move |webinar, context| {
                 let turns = Arc::clone(&turns);
-                let metrics = context.metrics.clone();
-                async move {
-                    let (by, who) = claim(&webinar);
-                    let Some(_turn) = turns.claim(by, who) else {
-                        return Ok(Action::await_change());
-                    };
-                    let begun = tokio::time::Instant::now();
-                    let done = unharmed(&webinar, reconcile::reconcile(Arc::clone(&webinar), context)).await;
-                    metrics.passed(begun.elapsed().as_secs_f64());
-                    done
-                }
+                async move { look(webinar, context, &turns).await.map(action) }
             },
-            |webinar, error, context: Arc<Context>| try_again(webinar.uid().as_deref(), error, &context),
+            |webinar, error, context: Arc<Context>| {
+                Action::requeue(try_again(webinar.uid().as_deref(), error, &context))
+            },
             Arc::clone(&context),
         )
         .for_each(move |done| {
@@ -119,11 +112,32 @@ pub(crate) async fn keep_webinars(
     }
 }
 
+/// A pass over a Webinar whose turn it is. Who has to wait is called when it is.
+pub(crate) async fn look(
+    webinar: Arc<DeserializeGuard<Webinar>>,
+    context: Arc<Context>,
+    turns: &Arc<Turns>,
+) -> Result<Next, Error> {
+    let (by, who) = claim(&webinar);
+    let Some(_turn) = turns.claim(by, who) else {
+        return Ok(None);
+    };
+    let metrics = context.metrics.clone();
+    let begun = tokio::time::Instant::now();
+    let done = unharmed(&webinar, reconcile::reconcile(Arc::clone(&webinar), context)).await;
+    metrics.passed(begun.elapsed().as_secs_f64());
+    done
+}
+
+fn action(next: Next) -> Action {
+    next.map_or_else(Action::await_change, Action::requeue)
+}
+
 /// A pass that panics is one that failed: it would end the process, and with it the passes over all other Webinars.
 async fn unharmed(
     webinar: &DeserializeGuard<Webinar>,
-    pass: impl Future<Output = Result<Action, Error>>,
-) -> Result<Action, Error> {
+    pass: impl Future<Output = Result<Next, Error>>,
+) -> Result<Next, Error> {
     // Nothing is left half done: what passes share is behind locks that are taken for a moment, and read when poisoned.
     let done = AssertUnwindSafe(pass).catch_unwind().await;
     done.unwrap_or_else(|_| {
@@ -164,7 +178,7 @@ pub(crate) async fn judge_classes(
         .graceful_shutdown_on(stop.cancelled_owned())
         .run(
             class::reconcile,
-            |class, error, context| try_again(class.uid().as_deref(), error, &context),
+            |class, error, context| Action::requeue(try_again(class.uid().as_deref(), error, &context)),
             context,
         )
         .for_each(|done| async move {
@@ -216,8 +230,8 @@ mod tests {
     async fn a_pass_that_panics_is_one_that_failed() {
         let webinar = serde_json::json!({"metadata": {"namespace": "events", "name": "event"}, "spec": {"tier": "10k"}});
         let webinar: DeserializeGuard<Webinar> = serde_json::from_value(webinar).expect("a Webinar");
-        let fine = unharmed(&webinar, async { Ok(Action::await_change()) }).await;
-        assert_eq!(fine.expect("an action"), Action::await_change());
+        let fine = unharmed(&webinar, async { Ok(None) }).await;
+        assert_eq!(fine.expect("the next look"), None);
         let broken = unharmed(&webinar, async { panic!("a mistake") }).await;
         assert_eq!(
             broken.expect_err("a failure").to_string(),

@@ -7,6 +7,7 @@ pub mod cli;
 pub mod events;
 pub mod metrics;
 pub mod rbac;
+pub mod replica;
 
 mod act;
 mod build;

@@ -102,21 +102,22 @@ impl Caches {
         let platform = self.platform();
         let everyone = if platform.shares() {
             Everyone {
-                webinars: self.webinars.get().map(Store::state).unwrap_or_default(),
-                revisions: self.revisions.store.state(),
+                webinars: in_order(self.webinars.get().map(Store::state).unwrap_or_default()),
+                revisions: in_order(self.revisions.store.state()),
             }
         } else {
             Everyone::default()
         };
-        let (pods, strangers) = told_apart(self.pods.store.state_filter(|pod| concerns(pod, owner)), owner);
+        let near = in_order(self.pods.store.state_filter(|pod| concerns(pod, owner)));
+        let (pods, strangers) = told_apart(near, owner);
         Seen {
             pods,
             strangers,
             services: owned(&self.services.store, owner),
-            slices: self.slices.store.state_filter(|s| {
+            slices: in_order(self.slices.store.state_filter(|s| {
                 s.namespace().as_deref() == Some(namespace)
                     && s.labels().get(labels::WEBINAR_UID).map(String::as_str) == Some(uid)
-            }),
+            })),
             budgets: owned(&self.budgets.store, owner),
             revisions,
             platform,
@@ -156,12 +157,22 @@ impl Caches {
     }
 }
 
+/// In the order of namespaces and names: a store's own order is another one in each process, and the same objects are to
+/// make the same plan.
+fn in_order<K: Resource>(mut objects: Vec<Arc<K>>) -> Vec<Arc<K>> {
+    objects.sort_by(|a, b| {
+        let (a, b) = (a.meta(), b.meta());
+        (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name))
+    });
+    objects
+}
+
 /// Owned by UID: what merely carries our labels is nobody's of ours.
 fn owned<K>(store: &Store<K>, owner: &Owner) -> Vec<Arc<K>>
 where
     K: Resource<DynamicType = ()> + Clone + 'static,
 {
-    store.state_filter(|object| {
+    in_order(store.state_filter(|object| {
         object.namespace().as_deref() == Some(&owner.namespace) && is_owned_by(object, owner)
-    })
+    }))
 }

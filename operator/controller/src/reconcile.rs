@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use kube::core::DeserializeGuard;
-use kube::runtime::controller::Action;
 use tracing::Instrument as _;
 use webinar_api::Webinar;
 
@@ -19,11 +18,14 @@ use crate::{report, status, telemetry, validate};
 /// How soon to look again when our own writes aren't visible yet, or more is to be written.
 const SOON: Duration = Duration::from_millis(100);
 
+/// How long until the next look, if nothing changes before. None: only when something changes.
+pub(crate) type Next = Option<Duration>;
+
 /// One pass, with its span.
 pub(crate) async fn reconcile(
     guarded: Arc<DeserializeGuard<Webinar>>,
     context: Arc<Context>,
-) -> Result<Action, Error> {
+) -> Result<Next, Error> {
     let span = telemetry::begin(guarded.as_ref());
     let done = pass(guarded, context).instrument(span.clone()).await;
     telemetry::end(&span, done.as_ref().err());
@@ -31,19 +33,19 @@ pub(crate) async fn reconcile(
 }
 
 /// observe → validate → plan → build → act → status → report.
-async fn pass(guarded: Arc<DeserializeGuard<Webinar>>, context: Arc<Context>) -> Result<Action, Error> {
+async fn pass(guarded: Arc<DeserializeGuard<Webinar>>, context: Arc<Context>) -> Result<Next, Error> {
     if !context.leadership.holds() {
         // The beginning of a term makes everyone look again.
-        return Ok(Action::await_change());
+        return Ok(None);
     }
     let Some((webinar, owner)) = context.readable(&guarded).await else {
-        return Ok(Action::await_change());
+        return Ok(None);
     };
     if let Some(wait) = context.left_alone(&owner) {
-        return Ok(Action::requeue(wait));
+        return Ok(Some(wait));
     }
     let Some(seen) = context.look(&owner) else {
-        return Ok(Action::requeue(SOON));
+        return Ok(Some(SOON));
     };
     let now = context.clock.now();
 
@@ -51,7 +53,7 @@ async fn pass(guarded: Arc<DeserializeGuard<Webinar>>, context: Arc<Context>) ->
     validated.input.skew = context.clock.skew();
     validated.input.recent = context.recall(&validated.input);
     validated.input.signals = context.hear(&owner);
-    let plan = webinar_plan::plan(&validated.input);
+    let plan = (context.decide)(&validated.input);
     context.follow(&owner, &seen, &validated, &plan);
     telemetry::decided(plan.status.phase);
 
@@ -91,7 +93,7 @@ async fn pass(guarded: Arc<DeserializeGuard<Webinar>>, context: Arc<Context>) ->
     let shows = context.done(&owner, &validated.input, &plan);
     // A refusal changes what there is to say.
     Ok(if applied.unfinished || !applied.setbacks.is_empty() {
-        Action::requeue(SOON)
+        Some(SOON)
     } else {
         at(wake.into_iter().chain(shows).min(), context.clock.now())
     })
@@ -101,10 +103,7 @@ async fn pass(guarded: Arc<DeserializeGuard<Webinar>>, context: Arc<Context>) ->
 const FAR: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Looks again at `wake`, or when something changes.
-fn at(wake: Option<Timestamp>, now: Timestamp) -> Action {
-    let Some(wake) = wake else {
-        return Action::await_change();
-    };
-    let wait = Duration::try_from(wake.duration_since(now)).unwrap_or(Duration::ZERO);
-    Action::requeue(wait.clamp(SOON, FAR))
+fn at(wake: Option<Timestamp>, now: Timestamp) -> Next {
+    let wait = Duration::try_from(wake?.duration_since(now)).unwrap_or(Duration::ZERO);
+    Some(wait.clamp(SOON, FAR))
 }

@@ -109,6 +109,7 @@ async fn run_until_stopped(args: RunArgs) -> anyhow::Result<()> {
         let context = Arc::new(Context {
             client: client.clone(),
             clock: clock.clone(),
+            decide: Arc::new(webinar_plan::plan),
             limiter: Arc::clone(&limiter),
             recorder: Recorder::new(client.clone(), Reporter::from(FIELD_MANAGER)),
             caches: caches.clone(),

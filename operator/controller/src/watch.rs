@@ -19,7 +19,7 @@ use crate::build::labels::MANAGED_BY;
 
 /// What a watch says has changed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) enum Touched {
+pub enum Touched {
     /// Something of the Webinar `name` in `namespace`.
     Webinar {
         /// Namespace.
@@ -86,6 +86,60 @@ fn number(version: &str) -> Option<u64> {
     version.parse().ok()
 }
 
+/// Takes what a watch tells into a cache.
+#[derive(Debug)]
+pub(crate) struct Filler<K: Resource<DynamicType = ()> + Clone + 'static> {
+    writer: reflector::store::Writer<K>,
+    progress: Arc<Progress>,
+    trim: fn(&mut K),
+    touches: fn(&K) -> Option<Touched>,
+}
+
+impl<K: Resource<DynamicType = ()> + Clone + 'static> Filler<K> {
+    /// An empty cache and what fills it.
+    ///
+    /// `trim` drops what isn't used before an object is stored. `touches` says whom a change concerns.
+    pub(crate) fn new(trim: fn(&mut K), touches: fn(&K) -> Option<Touched>) -> (Watched<K>, Self) {
+        let (store, writer) = reflector::store();
+        let progress = Arc::new(Progress::default());
+        let watched = Watched {
+            store,
+            progress: Arc::clone(&progress),
+        };
+        let filler = Self {
+            writer,
+            progress,
+            trim,
+            touches,
+        };
+        (watched, filler)
+    }
+
+    /// Takes in what has happened. Says whom it concerns.
+    pub(crate) fn take(&mut self, event: watcher::Event<K>) -> Option<Touched> {
+        let event = event.modify(self.trim);
+        self.writer.apply_watcher_event(&event);
+        match &event {
+            watcher::Event::Init => {
+                self.progress.lists_begun.fetch_add(1, Ordering::AcqRel);
+                None
+            }
+            watcher::Event::InitApply(object) => {
+                self.progress.see(object.meta().resource_version.as_deref());
+                None
+            }
+            watcher::Event::InitDone => {
+                self.progress.listed();
+                Some(Touched::All)
+            }
+            watcher::Event::Apply(object) | watcher::Event::Delete(object) => {
+                self.progress.see(object.meta().resource_version.as_deref());
+                (self.touches)(object)
+            }
+        }
+    }
+}
+
 /// A cache and how far it has come.
 #[derive(Debug, Clone)]
 pub(crate) struct Watched<K: Resource<DynamicType = ()> + 'static> {
@@ -146,14 +200,9 @@ pub(crate) fn watch<K>(
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
 {
-    let (store, mut writer) = reflector::store();
-    let progress = Arc::new(Progress::default());
-    let watched = Watched {
-        store,
-        progress: Arc::clone(&progress),
-    };
+    let (watched, mut filler) = Filler::new(trim, touches);
     let work = async move {
-        let mut events = std::pin::pin!(watcher(api, config).default_backoff().modify(trim));
+        let mut events = std::pin::pin!(watcher(api, config).default_backoff());
         while let Some(event) = events.next().await {
             let event = match event {
                 Ok(event) => event,
@@ -162,26 +211,7 @@ where
                     continue;
                 }
             };
-            writer.apply_watcher_event(&event);
-            let concerns = match &event {
-                watcher::Event::Init => {
-                    progress.lists_begun.fetch_add(1, Ordering::AcqRel);
-                    None
-                }
-                watcher::Event::InitApply(object) => {
-                    progress.see(object.meta().resource_version.as_deref());
-                    None
-                }
-                watcher::Event::InitDone => {
-                    progress.listed();
-                    Some(Touched::All)
-                }
-                watcher::Event::Apply(object) | watcher::Event::Delete(object) => {
-                    progress.see(object.meta().resource_version.as_deref());
-                    touches(object)
-                }
-            };
-            if let Some(concerns) = concerns
+            if let Some(concerns) = filler.take(event)
                 && touched.send(concerns).await.is_err()
             {
                 return;
@@ -221,6 +251,14 @@ pub(crate) fn owner<K: Resource>(object: &K) -> Option<Touched> {
     Some(Touched::Webinar {
         namespace: object.namespace()?,
         name: name.clone(),
+    })
+}
+
+/// A Webinar concerns itself.
+pub(crate) fn itself<K: Resource>(object: &K) -> Option<Touched> {
+    Some(Touched::Webinar {
+        namespace: object.namespace()?,
+        name: object.name_any(),
     })
 }
 

@@ -22,7 +22,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::{self, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use webinar_plan::Signal;
+use webinar_plan::{Sample, Signal};
 
 pub(crate) use assignment::Assignment;
 pub(crate) use wire::proxy;
@@ -141,6 +141,31 @@ impl Scraper {
                 () = tokio::time::sleep(wait) => {}
             }
         }
+    }
+
+    /// Asks whoever is due now, of whoever answers at once: `answer` is given the UID of a pod. Wakes the Webinars of which
+    /// there is news. For who has pods of its own and runs no loop.
+    pub(crate) fn step(&self, mut answer: impl FnMut(&str) -> Option<Sample>) {
+        let now = Instant::now();
+        let mut book = self.lock();
+        if !self.leadership.holds() {
+            *book = Book::default();
+            return;
+        }
+        while let Some((id, place, _, ask)) = book.lanes.next(now) {
+            let answered = match &ask {
+                Ask::Pod { pod, .. } => answer(pod).map(Answer::Pod),
+                Ask::Server { .. } => None,
+            };
+            book.lanes.leave(place);
+            book.take(id, &ask, answered.ok_or(Failure::Broken), now);
+        }
+        book.wake(now);
+    }
+
+    /// When somebody is to be asked next.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        self.lock().lanes.wake()
     }
 
     fn ask_all_due(
