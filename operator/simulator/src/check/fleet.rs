@@ -1,0 +1,79 @@
+//! A Webinar's fleet as the API server has it.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use webinar_api::labels;
+use webinar_plan::Tier;
+
+use crate::server::Kind;
+use crate::world::{World, label, owner, text};
+
+/// A run's memory, as far as invariants need it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Run {
+    pub(super) number: u64,
+    pub(super) tier: Option<Tier>,
+    pub(super) max_tier: Option<Tier>,
+    pub(super) ready: bool,
+    pub(super) live: bool,
+    pub(super) draining: Option<jiff::Timestamp>,
+    pub(super) finished: bool,
+}
+
+impl Run {
+    /// It was begun and neither drains nor is over.
+    pub(super) fn serves(&self) -> bool {
+        self.draining.is_none() && !self.finished
+    }
+}
+
+/// A pod that takes viewers, or runs and might.
+pub(super) fn takes_viewers(pod: &Value) -> bool {
+    label(pod, labels::ROLE) == Some("relay")
+        && label(pod, labels::ACCEPTING) == Some("true")
+        && is_alive(pod)
+        && is_ready(pod)
+}
+
+pub(super) fn is_alive(pod: &Value) -> bool {
+    pod["metadata"].get("deletionTimestamp").is_none()
+        && !matches!(text(pod, "/status/phase"), Some("Failed" | "Succeeded"))
+}
+
+pub(super) fn is_ready(pod: &Value) -> bool {
+    let conditions = pod["status"]["conditions"].as_array();
+    let mut conditions = conditions.into_iter().flatten();
+    conditions.any(|c| c["type"] == "Ready" && c["status"] == "True")
+}
+
+impl World {
+    /// Pods of a Webinar, by its UID.
+    pub(super) fn pods_of<'a>(&'a self, uid: &'a str) -> impl Iterator<Item = &'a Arc<Value>> {
+        self.server.all(Kind::Pod).filter(move |p| owner(p) == Some(uid))
+    }
+
+    /// The latest run of a Webinar, by its UID.
+    pub(super) fn run_of(&self, uid: &str) -> Option<Run> {
+        let runs = self.server.all(Kind::ControllerRevision).filter(|r| owner(r) == Some(uid));
+        let latest = runs.max_by_key(|r| r["revision"].as_u64())?;
+        let annotation = |key: &str| latest["metadata"]["annotations"].get(key)?.as_str();
+        let accepted = annotation(labels::ACCEPTED_SPEC);
+        let accepted: Value = accepted.and_then(|a| serde_json::from_str(a).ok()).unwrap_or_default();
+        let tier = |field: &str| accepted[field].as_str()?.parse().ok();
+        Some(Run {
+            number: latest["revision"].as_u64().unwrap_or(0),
+            tier: tier("tier"),
+            max_tier: tier("maxTier"),
+            ready: annotation(labels::READY_AT).is_some(),
+            live: annotation(labels::LIVE_SINCE).is_some(),
+            draining: annotation(labels::DRAINING_SINCE).and_then(|t| t.parse().ok()),
+            finished: annotation(labels::FINISHED_AT).is_some(),
+        })
+    }
+
+    /// The Webinar of a UID.
+    pub(super) fn webinar_of(&self, uid: &str) -> Option<&Arc<Value>> {
+        self.server.all(Kind::Webinar).find(|w| text(w, "/metadata/uid") == Some(uid))
+    }
+}

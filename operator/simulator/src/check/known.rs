@@ -1,0 +1,56 @@
+//! What a decision was made from, as far as invariants need it.
+
+use jiff::SignedDuration;
+use webinar_plan::{Capacity, Input, Shape, Tier};
+
+use crate::world::World;
+
+/// Of one Webinar.
+#[derive(Debug, Clone)]
+pub struct Known {
+    /// What one pod carries.
+    pub capacity: Capacity,
+    /// The shape of the run's tree, or of the one to come.
+    pub shape: Option<Shape>,
+    /// The largest tier that was asked for so far.
+    pub max_tier: Tier,
+    /// Relays that people order.
+    pub ordered: u32,
+    /// How long a drain may take.
+    pub drain_timeout: SignedDuration,
+    /// All Webinars of the class together may have so many pods.
+    pub shares: bool,
+}
+
+impl Known {
+    /// Pods of a tier.
+    pub fn pods(&self, tier: Tier) -> Option<webinar_plan::Counts> {
+        let shape = self.shape.clone().or_else(|| self.capacity.shape(self.max_tier).ok())?;
+        Some(self.capacity.counts(tier, &shape))
+    }
+}
+
+impl World {
+    /// A decision is made from this.
+    pub fn decides(&mut self, input: &Input) {
+        let Ok(class) = &input.class else { return };
+        let panelists = input.memory.as_ref().map_or(input.spec.panelists, |m| m.accepted.spec.panelists);
+        let before = self.checks.known.get(&input.webinar.uid);
+        let accepted = input.memory.as_ref().map(|m| m.accepted.spec.max_tier);
+        let max_tier = before
+            .map(|k| k.max_tier)
+            .into_iter()
+            .chain(accepted)
+            .fold(input.spec.max_tier, Tier::max);
+        let ordered = input.orders.floor.as_ref().map_or(0, |f| f.relays);
+        let known = Known {
+            capacity: class.capacity(panelists),
+            shape: input.memory.as_ref().filter(|m| m.active()).map(|m| m.shape.clone()),
+            max_tier,
+            ordered: ordered.max(before.map_or(0, |k| k.ordered)),
+            drain_timeout: class.live.drain_timeout,
+            shares: class.max_total_pods.is_some(),
+        };
+        self.checks.known.insert(input.webinar.uid.clone(), known);
+    }
+}

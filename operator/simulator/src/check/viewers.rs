@@ -1,0 +1,103 @@
+//! I2 and I3: nobody's pod is taken away, and there are never too few because of the operator.
+
+use http::Method;
+use jiff::{SignedDuration, Timestamp};
+use webinar_api::labels;
+use webinar_plan::Tier;
+
+use super::Invariant;
+use super::fleet::takes_viewers;
+use crate::server::{Call, Kind};
+use crate::world::{World, key, owner, text};
+
+/// A pod before it is written to.
+pub(super) struct Judged {
+    name: String,
+    uid: String,
+    owner: Option<String>,
+    viewers: u32,
+    /// Since when it drains.
+    drains: Option<Timestamp>,
+    /// It takes viewers.
+    serves: bool,
+    /// Relays of its Webinar that take viewers, this one included.
+    serving: u32,
+}
+
+impl World {
+    pub(super) fn judged(&self, namespace: &str, name: &str) -> Option<Judged> {
+        let pod = self.server.get(Kind::Pod, namespace, name)?;
+        let uid = text(pod, "/metadata/uid")?.to_owned();
+        let owned = owner(pod).map(str::to_owned);
+        let serves = takes_viewers(pod);
+        let of = owned.as_deref().filter(|_| serves);
+        let serving = of.map_or(0, |uid| self.pods_of(uid).filter(|p| takes_viewers(p)).count());
+        let drains = pod["metadata"]["annotations"][labels::DRAIN_START].as_str();
+        Some(Judged {
+            name: format!("{namespace}/{name}"),
+            viewers: self.bodies.by_uid(&uid).map_or(0, |b| b.viewers),
+            drains: drains.and_then(|t| t.parse().ok()),
+            serving: u32::try_from(serving).unwrap_or(u32::MAX),
+            owner: owned,
+            uid,
+            serves,
+        })
+    }
+
+    pub(super) fn judge_pod(&mut self, call: &Call, pod: &Judged) {
+        let Some(uid) = &pod.owner else {
+            let text = format!("{} of pod {}, which is nobody's", call.method, pod.name);
+            self.checks.broken(Invariant::Own, self.now, text);
+            return;
+        };
+        if call.method == Method::DELETE && pod.viewers > 0 && !self.overdue(uid, pod) {
+            let text = format!("pod {} was deleted with {} viewers", pod.name, pod.viewers);
+            self.checks.broken(Invariant::Viewers, self.now, text);
+        }
+        if call.method == Method::DELETE {
+            self.cover.reach("delete", if pod.viewers > 0 { "with viewers, overdue" } else { "without viewers" });
+        }
+        let (namespace, name) = pod.name.split_once('/').unwrap_or_default();
+        let after = self.server.get(Kind::Pod, namespace, name);
+        let still = after.is_some_and(|p| text(p, "/metadata/uid") == Some(&pod.uid) && takes_viewers(p));
+        if pod.serves && !still {
+            self.judge_seats(uid, pod, &call.method.clone());
+        }
+    }
+
+    /// The run drains, and this pod has done so for as long as it may.
+    fn overdue(&self, uid: &str, pod: &Judged) -> bool {
+        let run = self.run_of(uid).unwrap_or_default();
+        let timeout = self.checks.known.get(uid).map_or(SignedDuration::ZERO, |k| k.drain_timeout);
+        let over = |since: Timestamp| since.saturating_add(timeout).is_ok_and(|t| t <= self.now.time());
+        !run.serves() && pod.drains.is_some_and(over)
+    }
+
+    /// One relay fewer takes viewers, and the operator did it.
+    fn judge_seats(&mut self, uid: &str, pod: &Judged, method: &Method) {
+        let Some(run) = self.run_of(uid).filter(|r| r.serves() && (r.live || r.ready)) else {
+            return;
+        };
+        let (Some(known), Some(webinar)) = (self.checks.known.get(uid), self.webinar_of(uid)) else {
+            return;
+        };
+        let (Some(tier), Some(max)) = (run.tier, run.max_tier) else { return };
+        let follows = text(webinar, "/spec/release") == Some("AfterPeak");
+        let show = key(webinar);
+        let need = match (tier, follows) {
+            (Tier::Room, _) => return,
+            (_, true) => self.watching(&show),
+            (tier, false) => tier.attendees(),
+        };
+        let seats = |relays: u32| known.capacity.seats(relays, max);
+        let (was, is) = (seats(pod.serving), seats(pod.serving.saturating_sub(1)));
+        self.cover.reach("seats", if is >= need { "fewer and enough" } else { "fewer than before, which were too few" });
+        if was >= need && is < need {
+            let text = format!(
+                "{method} of pod {} left {is} seats of {was} for a need of {need}",
+                pod.name
+            );
+            self.checks.broken(Invariant::Seats, self.now, text);
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Protections that can be taken away, to see that the simulator misses them.
+
+use bytes::Bytes;
+use clap::ValueEnum;
+use http::Method;
+use jiff::SignedDuration;
+use serde_json::Value;
+use webinar_plan::{Flow, Input, Plan, Reading, Settle, Signal, plan};
+
+use crate::check::{Invariant, target};
+use crate::server::Call;
+
+/// One protection that is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, ValueEnum)]
+pub enum Mutation {
+    /// The next look that a decision asks for is forgotten: only changes wake a Webinar.
+    Unwoken,
+    /// What was told once is told again at every look.
+    Repeats,
+    /// Who does not answer has no viewers.
+    SilenceIsEmpty,
+    /// Drains don't wait for viewers.
+    ImpatientDrain,
+    /// A smaller ask holds at once.
+    LowersAtOnce,
+    /// The ramp counts on machines, images and pods that take no time.
+    NoLead,
+    /// Pods have names of their own each time, and nobody asks whether a slot is held.
+    RandomNames,
+    /// What was refused is asked again at once.
+    NoPause,
+    /// A pod is deleted as it is now, not as it was judged.
+    BlindDelete,
+    /// The lease is written without looking at its version.
+    BlindLease,
+    /// Whoever waits in the second namespace is called when nobody of the first one waits.
+    Unfair,
+}
+
+impl Mutation {
+    /// Every mutation.
+    pub const ALL: [Self; 11] = [
+        Self::Unwoken,
+        Self::Repeats,
+        Self::SilenceIsEmpty,
+        Self::ImpatientDrain,
+        Self::LowersAtOnce,
+        Self::NoLead,
+        Self::RandomNames,
+        Self::NoPause,
+        Self::BlindDelete,
+        Self::BlindLease,
+        Self::Unfair,
+    ];
+
+    /// The invariants of which one must be found broken.
+    pub const fn breaks(self) -> &'static [Invariant] {
+        match self {
+            Self::Unwoken => &[Invariant::Settles, Invariant::Start, Invariant::Fair],
+            Self::Repeats => &[Invariant::Bounds, Invariant::Settles],
+            Self::SilenceIsEmpty | Self::ImpatientDrain => &[Invariant::Viewers],
+            Self::LowersAtOnce => &[Invariant::Seats, Invariant::Viewers],
+            Self::NoLead => &[Invariant::Start],
+            Self::RandomNames | Self::NoPause => &[Invariant::Bounds],
+            Self::BlindDelete => &[Invariant::Viewers, Invariant::Seats],
+            Self::BlindLease => &[Invariant::OneLeader],
+            Self::Unfair => &[Invariant::Fair],
+        }
+    }
+
+    /// What is decided without it.
+    pub(crate) fn plan(self, input: &Input) -> Plan {
+        let mut input = input.clone();
+        match self {
+            Self::Repeats => input.recent.told.clear(),
+            Self::NoPause => input.recent.setbacks.clear(),
+            Self::SilenceIsEmpty => silence_is_empty(&mut input),
+            Self::ImpatientDrain => {
+                let hour = SignedDuration::from_hours(1);
+                for pod in &mut input.pods {
+                    pod.drain_started = pod.drain_started.and_then(|t| t.checked_sub(hour).ok());
+                }
+            }
+            Self::LowersAtOnce => {
+                let spec = input.spec.clone();
+                if let Some(memory) = input.memory.as_mut().filter(|m| m.active()) {
+                    memory.accepted.spec.tier = spec.tier;
+                    memory.accepted.spec.max_tier = spec.max_tier;
+                    memory.most_relays = 0;
+                }
+            }
+            Self::NoLead => {
+                if let Ok(class) = &mut input.class {
+                    let none = SignedDuration::ZERO;
+                    class.ramp.settle = Settle {
+                        node_startup: none,
+                        image_pull: none,
+                        pod_startup: none,
+                        upstream: none,
+                        load_balancer: none,
+                    };
+                    class.ramp.ready_before = Some(none);
+                }
+                input.spec.ready_before = Some(SignedDuration::ZERO);
+            }
+            Self::Unwoken | Self::RandomNames | Self::BlindDelete | Self::BlindLease | Self::Unfair => {}
+        }
+        let mut plan = plan(&input);
+        if self == Self::Unwoken {
+            plan.next_wake = None;
+        }
+        plan
+    }
+}
+
+fn silence_is_empty(input: &mut Input) {
+    let long = SignedDuration::from_secs(15);
+    let now = input.now;
+    let empty = Signal {
+        answered: now,
+        viewers: Reading::Value(0),
+        inbound: Flow::default(),
+        outbound: Flow::default(),
+    };
+    for pod in &input.pods {
+        let signal = input.signals.entry(pod.uid.clone()).or_insert_with(|| empty.clone());
+        if now.duration_since(signal.answered) > long {
+            *signal = empty.clone();
+        }
+    }
+}
+
+/// What arrives of a call without a protection. `ticks`: what time it is.
+pub(crate) fn rewrite(mutation: Option<Mutation>, call: &mut Call, ticks: u64) {
+    let plural = target(&call.path).map_or("", |(_, plural, _)| plural);
+    match (mutation, plural) {
+        (Some(Mutation::BlindDelete), "pods") if call.method == Method::DELETE => change(call, |body| {
+            if let Some(body) = body.as_object_mut() {
+                body.remove("preconditions");
+            }
+        }),
+        (Some(Mutation::BlindLease), "leases") if call.method == Method::PUT => change(call, |body| {
+            if let Some(meta) = body["metadata"].as_object_mut() {
+                meta.remove("resourceVersion");
+            }
+        }),
+        (Some(Mutation::RandomNames), "pods") if call.method == Method::POST => change(call, |body| {
+            let name = body["metadata"]["name"].as_str().unwrap_or_default();
+            body["metadata"]["name"] = format!("{name}-{ticks}").into();
+        }),
+        (Some(Mutation::RandomNames), "pods") if call.method == Method::GET => {
+            call.query = call.query.take().map(|query| query.replace("labelSelector=", "labelSelector=nobody%3D1,"));
+        }
+        _ => {}
+    }
+}
+
+fn change(call: &mut Call, f: impl FnOnce(&mut Value)) {
+    if let Ok(mut body) = serde_json::from_slice::<Value>(&call.body) {
+        f(&mut body);
+        call.body = Bytes::from(body.to_string());
+    }
+}

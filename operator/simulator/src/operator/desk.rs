@@ -1,0 +1,73 @@
+//! What kube's controller does: whose look is due, and never two at once of the same Webinar.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::time::{SECOND, TICK};
+use crate::world::Key;
+
+/// Looks of one Webinar for changes of its objects: one a second.
+const THROTTLE: u64 = SECOND;
+
+/// Whose look is due when.
+#[derive(Debug, Default)]
+pub(super) struct Desk {
+    due: BTreeMap<Key, u64>,
+    running: BTreeSet<Key>,
+    /// When changes last led to a look.
+    passed: BTreeMap<Key, u64>,
+    /// Since when a look is due that has not decided anything yet.
+    waits: BTreeMap<Key, u64>,
+}
+
+impl Desk {
+    /// Something about it has changed.
+    pub(super) fn touch(&mut self, key: &Key, now: u64) {
+        let earliest = self.passed.get(key).map_or(now, |t| now.max(t + THROTTLE));
+        self.passed.insert(key.clone(), earliest);
+        self.at(key, earliest);
+    }
+
+    /// It is to be looked at at once.
+    pub(super) fn at(&mut self, key: &Key, when: u64) {
+        let due = self.due.entry(key.clone()).or_insert(when);
+        *due = when.min(*due);
+    }
+
+    /// Who is to be looked at now.
+    pub(super) fn next(&mut self, now: u64) -> Option<Key> {
+        let mut due = self.due.iter().filter(|(_, at)| **at <= now);
+        let key = due.find(|(key, _)| !self.running.contains(*key)).map(|(key, _)| key.clone())?;
+        self.due.remove(&key);
+        self.running.insert(key.clone());
+        self.waits.entry(key.clone()).or_insert(now);
+        Some(key)
+    }
+
+    /// A look is over.
+    pub(super) fn done(&mut self, key: &Key, next: Option<Duration>, now: u64) {
+        self.running.remove(key);
+        if let Some(wait) = next {
+            let ticks = wait.as_millis().div_ceil(TICK.as_millis());
+            let ticks = u64::try_from(ticks).unwrap_or(u64::MAX).max(1);
+            self.at(key, now.saturating_add(ticks));
+        }
+    }
+
+    /// It was decided about.
+    pub(super) fn decided(&mut self, key: &Key) {
+        self.waits.remove(key);
+    }
+
+    /// It is gone.
+    pub(super) fn gone(&mut self, key: &Key) {
+        self.due.remove(key);
+        self.waits.remove(key);
+        self.passed.remove(key);
+    }
+
+    /// The one that has waited longest, and since when.
+    pub(super) fn longest_wait(&self) -> Option<(&Key, u64)> {
+        self.waits.iter().min_by_key(|(_, since)| **since).map(|(key, since)| (key, *since))
+    }
+}

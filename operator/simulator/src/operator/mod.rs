@@ -1,0 +1,219 @@
+//! Replicas of the operator: the production code, what it is fed with, and its life and death.
+
+mod desk;
+mod feed;
+mod line;
+
+use std::panic;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use webinar_operator::replica::{Calls, Replica, Setup, Touched};
+
+use crate::decision;
+use crate::server::Kind;
+use crate::time::SECOND;
+use crate::world::{Key, OPERATOR_NAMESPACE, Shared, World, locked};
+
+use desk::Desk;
+use feed::{Feed, WATCHES};
+use line::Line;
+
+/// Writes a second and writes at once, as the chart has them.
+const LIMITS: [u32; 2] = [100, 64];
+
+/// A process that runs.
+pub(crate) struct Process {
+    number: usize,
+    replica: Arc<Replica>,
+    calls: Calls,
+    feeds: Vec<Feed>,
+    desk: Desk,
+    tasks: JoinSet<()>,
+    stop: CancellationToken,
+    terms: mpsc::UnboundedReceiver<()>,
+    done: mpsc::UnboundedReceiver<(Key, Option<Duration>)>,
+    finish: mpsc::UnboundedSender<(Key, Option<Duration>)>,
+    decided: mpsc::UnboundedReceiver<Key>,
+    filled: bool,
+}
+
+impl Process {
+    /// Starts a replica: it knows nothing and competes for the lease.
+    pub(crate) fn start(world: &Shared, number: usize, life: u64) -> Self {
+        let (decided, decisions) = mpsc::unbounded_channel();
+        let line = Line {
+            world: Arc::clone(world),
+            replica: number,
+        };
+        let setup = {
+            let mut held = locked(world);
+            let lease = held.scenario.lease.map(Duration::from_secs);
+            held.story.tell_start(number);
+            Setup {
+                identity: format!("operator-{number}-{life}"),
+                namespace: OPERATOR_NAMESPACE.to_owned(),
+                lease,
+                limits: LIMITS,
+                now: held.now.time(),
+                moved: Arc::clone(&held.replicas.moved[number]),
+                decide: decision::decide(Arc::clone(world), number, decided),
+            }
+        };
+        let (replica, calls) = Replica::new(line, setup);
+        let replica = Arc::new(replica);
+        let stop = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(replica.campaign(stop.clone()));
+        let (begun, terms) = mpsc::unbounded_channel();
+        let mut begins = replica.terms();
+        tasks.spawn(async move {
+            while begins.next().await.is_some() && begun.send(()).is_ok() {}
+        });
+        let feeds = {
+            let mut world = locked(world);
+            let feeds = WATCHES.map(|of| {
+                let at = world.now.0 + world.rng.u64(1..=10);
+                Feed::new(of, at)
+            });
+            Vec::from(feeds)
+        };
+        let (finish, done) = mpsc::unbounded_channel();
+        Self {
+            number,
+            replica,
+            calls,
+            feeds,
+            desk: Desk::default(),
+            tasks,
+            stop,
+            terms,
+            done,
+            finish,
+            decided: decisions,
+            filled: false,
+        }
+    }
+
+    /// It may write.
+    pub(crate) fn leads(&self) -> bool {
+        self.replica.leads()
+    }
+
+    /// It is told to stop: it gives the lease back and begins nothing more.
+    pub(crate) fn stop(&self) {
+        self.stop.cancel();
+    }
+
+    /// Up to what version nobody needs to know what happened.
+    pub(crate) fn needs(&self) -> u64 {
+        self.feeds.iter().map(Feed::needs).min().unwrap_or(u64::MAX)
+    }
+
+    /// One tick: watches tell, pods answer, and looks begin.
+    pub(crate) fn step(&mut self, world: &Shared) {
+        let mut held = locked(world);
+        let now = held.now.0;
+        let mut touched = Vec::new();
+        for feed in &mut self.feeds {
+            feed.tell(&mut held, self.number, &self.replica, &mut touched);
+        }
+        self.filled |= self.feeds.iter().all(|f| f.needs() != u64::MAX);
+        for who in touched {
+            self.touch(&held, &who);
+        }
+        while let Ok(who) = self.calls.heard.try_recv() {
+            self.touch(&held, &who);
+        }
+        while let Ok(()) = self.terms.try_recv() {
+            held.cover.reach("operator", "term begins");
+            held.story
+                .tell(held.now, &format!("operator-{}", self.number), || "leads".to_owned());
+            self.touch(&held, &Touched::All);
+        }
+        while let Ok(key) = self.decided.try_recv() {
+            self.desk.decided(&key);
+        }
+        while let Ok((key, next)) = self.done.try_recv() {
+            self.desk.done(&key, next, now);
+        }
+        while let Ok(who) = self.calls.turns.try_recv() {
+            if let Touched::Webinar { namespace, name } = who {
+                self.desk.at(&(namespace, name), now);
+            }
+        }
+        if !self.filled || self.stop.is_cancelled() || !self.replica.leads() {
+            return;
+        }
+        if self.replica.asks_at().is_some_and(|at| at <= tokio::time::Instant::now()) || now.is_multiple_of(5) {
+            self.replica.ask(|uid| held.sample(uid));
+        }
+        if now.is_multiple_of(SECOND)
+            && let Some((key, since)) = self.desk.longest_wait()
+        {
+            let key = key.clone();
+            held.waits(&key, (now - since) / SECOND);
+        }
+        drop(held);
+        self.look(now);
+    }
+
+    /// Begins the looks that are due.
+    fn look(&mut self, now: u64) {
+        while let Some(key) = self.desk.next(now) {
+            let Some(webinar) = self.replica.webinar(&key.0, &key.1) else {
+                self.desk.done(&key, None, now);
+                self.desk.gone(&key);
+                self.replica.gone(&Touched::Webinar {
+                    namespace: key.0,
+                    name: key.1,
+                });
+                continue;
+            };
+            let (replica, finish) = (Arc::clone(&self.replica), self.finish.clone());
+            self.tasks.spawn(async move {
+                let next = replica.look(webinar).await;
+                // Nobody hears of a look of one that was killed.
+                let _ = finish.send((key, next));
+            });
+        }
+        // Those that are over are dropped from the set.
+        while self.tasks.try_join_next().is_some() {}
+    }
+
+    fn touch(&mut self, world: &World, who: &Touched) {
+        let now = world.now.0;
+        match who {
+            Touched::Webinar { namespace, name } => self.desk.touch(&(namespace.clone(), name.clone()), now),
+            Touched::All => {
+                for webinar in world.server.all(Kind::Webinar) {
+                    self.desk.touch(&crate::world::key(webinar), now);
+                }
+            }
+        }
+    }
+}
+
+thread_local! {
+    static PANICKED: std::cell::RefCell<Option<String>> = const { std::cell::RefCell::new(None) };
+}
+
+/// From now on panics are kept for [`panicked`], on the thread that they happen on, and not printed.
+pub(crate) fn keep_panics() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        panic::set_hook(Box::new(|info| {
+            let text = info.to_string();
+            PANICKED.with(|p| p.borrow_mut().get_or_insert(text).shrink_to_fit());
+        }));
+    });
+}
+
+/// What panicked on this thread since last time.
+pub(crate) fn panicked() -> Option<String> {
+    PANICKED.with(|p| p.borrow_mut().take())
+}

@@ -1,0 +1,354 @@
+//! Everything around the operator: the API server's objects, machines, people who watch and people who change their mind.
+
+mod classes;
+mod crowd;
+mod kubelet;
+mod media;
+mod network;
+mod nodes;
+mod owners;
+mod people;
+mod pods;
+mod routes;
+mod schedule;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use fastrand::Rng;
+use serde_json::{Value, json};
+
+use crate::check::Checks;
+use crate::cover::Cover;
+use crate::mutation::Mutation;
+use crate::scenario::{Scenario, What};
+use crate::server::{Kind, Server};
+use crate::story::Story;
+use crate::time::Moment;
+
+pub use classes::{OPERATOR_NAMESPACE, TENANTS};
+pub use network::{Fate, Network, Replicas};
+pub use nodes::Nodes;
+pub use pods::{Body, Bodies};
+pub use routes::Routes;
+
+/// Namespace and name.
+pub type Key = (String, String);
+
+/// Replicas of the operator.
+pub const REPLICAS: usize = 2;
+
+/// The label that says which Service an EndpointSlice is of.
+const SERVICE_NAME: &str = "kubernetes.io/service-name";
+
+/// What is to happen later.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Timer {
+    /// The scheduler looks for a node.
+    Schedule(Key),
+    /// A node that was asked for has joined a zone.
+    NodeJoins(usize),
+    /// Who waits for a node looks again.
+    Pending,
+    /// The image is there, or can't be pulled.
+    Pulled(Key, String),
+    /// The pod becomes Ready.
+    Ready(Key, String),
+    /// It has shut down.
+    Killed(Key, String),
+    /// Its node is found not to answer.
+    NodeLost(usize),
+    /// A node answers again.
+    NodeBack(usize),
+    /// What belonged to a node that is gone is taken away.
+    NodeSwept(usize),
+    /// Owners that are gone: what belongs to them goes.
+    Collect(Kind, Key, String),
+    /// EndpointSlices follow pods and Services.
+    Slices,
+    /// Presenters connect again.
+    Connect(Key),
+    /// Something that lasts is over.
+    Over(usize),
+}
+
+/// An event as people see it.
+#[derive(Debug, Clone, Default)]
+pub struct Show {
+    /// So many wanted to watch, from when on the number changes.
+    from: (u64, u32),
+    /// So many want to watch then.
+    to: (u64, u32),
+    /// Presenters send.
+    sending: bool,
+    /// To every SFU at once.
+    twice: bool,
+    /// UID of the SFU that they are connected to.
+    attached: Option<String>,
+    /// They are about to connect.
+    connecting: bool,
+    /// Viewers that a pod's end has cut off.
+    pub dropped: u64,
+}
+
+/// The world. One lock around all of it: there is one thread.
+#[derive(Debug)]
+pub struct World {
+    /// What time it is.
+    pub now: Moment,
+    /// The API server.
+    pub server: Server,
+    /// What it was, every few seconds of late: for lists that are stale.
+    past: VecDeque<(Moment, Server)>,
+    /// Every random choice.
+    pub rng: Rng,
+    /// The scenario.
+    pub scenario: Arc<Scenario>,
+    /// Which of its happenings last.
+    lasting: BTreeSet<usize>,
+    timers: BTreeMap<(u64, u64), Timer>,
+    timers_set: u64,
+    /// How far the controllers have followed the API server.
+    followed: u64,
+    /// The machines.
+    pub nodes: Nodes,
+    /// The pods.
+    pub bodies: Bodies,
+    /// Where Services lead.
+    pub routes: Routes,
+    slices_due: bool,
+    /// Events by namespace and name.
+    pub shows: BTreeMap<Key, Show>,
+    /// UIDs of SFUs and mids that receive nothing.
+    stalled: BTreeSet<String>,
+    /// Between replicas and API server.
+    pub network: Network,
+    /// Who is to be killed, started or stopped.
+    pub replicas: Replicas,
+    /// What is looked after.
+    pub checks: Checks,
+    /// What was reached.
+    pub cover: Cover,
+    /// What happened, for people.
+    pub story: Story,
+    /// The protection that is taken away.
+    pub mutation: Option<Mutation>,
+}
+
+/// The world, for everyone in it.
+pub type Shared = Arc<Mutex<World>>;
+
+/// Whoever panicked had the world as it is.
+pub fn locked(world: &Shared) -> MutexGuard<'_, World> {
+    world.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl World {
+    /// A world at its beginning.
+    pub fn new(scenario: Arc<Scenario>, story: Story, mutation: Option<Mutation>) -> Self {
+        let mut world = Self {
+            now: Moment(0),
+            server: Server::new(),
+            past: VecDeque::new(),
+            rng: Rng::with_seed(scenario.seed),
+            lasting: BTreeSet::new(),
+            timers: BTreeMap::new(),
+            timers_set: 0,
+            followed: 0,
+            nodes: Nodes::new(&scenario.cluster),
+            bodies: Bodies::default(),
+            routes: Routes::default(),
+            slices_due: false,
+            shows: BTreeMap::new(),
+            stalled: BTreeSet::new(),
+            network: Network::default(),
+            replicas: Replicas::default(),
+            checks: Checks::default(),
+            cover: Cover::default(),
+            story,
+            mutation,
+            scenario,
+        };
+        world.furnish();
+        world
+    }
+
+    /// One tick: what is due happens, and every controller but the operator looks.
+    pub fn step(&mut self) {
+        while let Some(entry) = self.timers.first_entry().filter(|e| e.key().0 <= self.now.0) {
+            let timer = entry.remove();
+            self.ring(timer);
+        }
+        self.follow();
+        if self.now.0.is_multiple_of(crate::time::SECOND) {
+            self.watch_shows();
+            self.remember();
+        }
+    }
+
+    /// When something is due next, apart from shows.
+    fn set(&mut self, ticks: u64, timer: Timer) {
+        self.timers_set += 1;
+        let when = self.now.0 + ticks.max(1);
+        self.timers.insert((when, self.timers_set), timer);
+    }
+
+    /// Between `least` and `most` ticks.
+    fn between(&mut self, [least, most]: [u64; 2]) -> u64 {
+        self.rng.u64(least..=most.max(least))
+    }
+
+    fn ring(&mut self, timer: Timer) {
+        match timer {
+            Timer::Schedule(key) => self.schedule(&key),
+            Timer::NodeJoins(zone) => self.node_joins(zone),
+            Timer::Pending => self.schedule_pending(),
+            Timer::Pulled(key, uid) => self.pulled(&key, &uid),
+            Timer::Ready(key, uid) => self.becomes_ready(&key, &uid),
+            Timer::Killed(key, uid) => self.killed(&key, &uid),
+            Timer::NodeLost(node) => self.node_lost(node),
+            Timer::NodeBack(node) => self.node_back(node),
+            Timer::NodeSwept(node) => self.node_swept(node),
+            Timer::Collect(kind, key, owner) => self.collect(kind, &key, &owner),
+            Timer::Slices => self.write_slices(),
+            Timer::Connect(key) => self.connect(&key),
+            Timer::Over(happening) => self.over(happening),
+        }
+    }
+
+    /// Scheduler, kubelets, and the controllers of endpoints and owners see what has changed.
+    fn follow(&mut self) {
+        let version = self.server.version();
+        if version == self.followed {
+            return;
+        }
+        let since = std::mem::replace(&mut self.followed, version);
+        for kind in [
+            Kind::Webinar,
+            Kind::Pod,
+            Kind::Service,
+            Kind::PodDisruptionBudget,
+            Kind::ControllerRevision,
+            Kind::EndpointSlice,
+        ] {
+            let Some(changes) = self.server.changes(kind, since) else {
+                continue;
+            };
+            for change in changes.to_vec() {
+                self.owned(&change);
+                match kind {
+                    Kind::Pod => self.pod_changed(&change),
+                    Kind::Service => self.service_changed(&change),
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// Keeps what was, as long as a list may be stale, and forgets what nobody needs.
+    fn remember(&mut self) {
+        const EVERY: u64 = 5 * crate::time::SECOND;
+        if !self.now.0.is_multiple_of(EVERY) {
+            return;
+        }
+        self.past.push_back((self.now, self.server.clone()));
+        if self.past.len() > 30 {
+            self.past.pop_front();
+        }
+    }
+
+    /// The API server as it was so many seconds ago, or as near as anyone remembers.
+    pub fn as_it_was(&self, seconds: u64) -> &Server {
+        let then = self.now.0.saturating_sub(seconds * crate::time::SECOND);
+        let found = self.past.iter().rev().find(|(at, _)| at.0 <= then);
+        match found.or(self.past.front()) {
+            Some((_, server)) if seconds > 0 => server,
+            _ => &self.server,
+        }
+    }
+
+    /// A happening begins.
+    pub fn happen(&mut self, index: usize) {
+        let scenario = Arc::clone(&self.scenario);
+        let Some(happening) = scenario.happenings.get(index) else {
+            return;
+        };
+        self.cover.reach("happening", &happening.what.name());
+        self.story.tell(self.now, "world", || describe(&happening.what));
+        if let Some(lasts) = happening.what.lasts().filter(|l| *l > 0) {
+            self.lasting.insert(index);
+            self.set(lasts * crate::time::SECOND, Timer::Over(index));
+        }
+        self.begin(&happening.what);
+    }
+
+    fn over(&mut self, index: usize) {
+        if !self.lasting.remove(&index) {
+            return;
+        }
+        let scenario = Arc::clone(&self.scenario);
+        if let Some(happening) = scenario.happenings.get(index) {
+            self.checks.trouble_ends(self.now);
+            self.story
+                .tell(self.now, "world", || format!("over: {}", describe(&happening.what)));
+            self.end(&happening.what);
+        }
+    }
+
+    /// Whatever lasts ends.
+    pub fn calm(&mut self) {
+        for index in std::mem::take(&mut self.lasting) {
+            self.lasting.insert(index);
+            self.over(index);
+        }
+        self.story.tell(self.now, "world", || "calm: nothing goes wrong from here on".to_owned());
+    }
+
+    /// Something that lasts is under way, of those that `which` names.
+    pub fn lasts(&self, which: impl Fn(&What) -> bool) -> bool {
+        let happenings = &self.scenario.happenings;
+        self.lasting
+            .iter()
+            .filter_map(|i| happenings.get(*i))
+            .any(|h| which(&h.what))
+    }
+}
+
+/// As a story tells it.
+fn describe(what: &What) -> String {
+    let mut value = serde_json::to_value(what).unwrap_or_default();
+    let name = what.name();
+    if let Some(fields) = value.as_object_mut() {
+        fields.remove("kind");
+    }
+    format!("{name} {}", value)
+}
+
+/// A text at a JSON pointer.
+pub fn text<'a>(object: &'a Value, pointer: &str) -> Option<&'a str> {
+    object.pointer(pointer)?.as_str()
+}
+
+/// Its namespace and name.
+pub fn key(object: &Value) -> Key {
+    let field = |name: &str| object["metadata"][name].as_str().unwrap_or_default().to_owned();
+    (field("namespace"), field("name"))
+}
+
+/// A label.
+pub fn label<'a>(object: &'a Value, name: &str) -> Option<&'a str> {
+    object["metadata"]["labels"].get(name)?.as_str()
+}
+
+/// UID of the Webinar that controls an object.
+pub fn owner(object: &Value) -> Option<&str> {
+    let owners = object["metadata"]["ownerReferences"].as_array()?;
+    let webinar = owners.iter().find(|o| o["kind"] == json!("Webinar"))?;
+    webinar["uid"].as_str()
+}
+
+/// From `namespace/name`.
+pub fn named(webinar: &str) -> Key {
+    let (namespace, name) = webinar.split_once('/').unwrap_or(("default", webinar));
+    (namespace.to_owned(), name.to_owned())
+}

@@ -1,0 +1,79 @@
+//! The garbage collector: what belongs to a Webinar goes with it.
+
+use bytes::Bytes;
+use http::Method;
+use serde_json::json;
+
+use super::{Key, Timer, World, key, owner, text};
+use crate::server::{Call, Change, Happened, Kind};
+use crate::time::SECOND;
+
+/// What can belong to a Webinar.
+const OWNED: [Kind; 5] = [
+    Kind::Pod,
+    Kind::Service,
+    Kind::EndpointSlice,
+    Kind::PodDisruptionBudget,
+    Kind::ControllerRevision,
+];
+
+impl World {
+    /// An object has changed: an owner that is gone, or something whose owner is.
+    pub(super) fn owned(&mut self, change: &Change) {
+        match (change.kind, change.happened) {
+            (Kind::Webinar, Happened::Deleted) => {
+                let uid = text(&change.object, "/metadata/uid").unwrap_or_default().to_owned();
+                let orphans: Vec<(Kind, Key)> = OWNED
+                    .into_iter()
+                    .flat_map(|kind| {
+                        let of_it = self.server.all(kind).filter(|o| owner(o) == Some(&uid));
+                        of_it.map(move |o| (kind, key(o))).collect::<Vec<_>>()
+                    })
+                    .collect();
+                // One after the other, as the real one does it.
+                let mut wait = self.between([1, 5 * SECOND]);
+                for (kind, key) in orphans {
+                    wait += self.between([0, 2]);
+                    self.set(wait, Timer::Collect(kind, key, uid.clone()));
+                }
+            }
+            (kind, Happened::Added) if OWNED.contains(&kind) => {
+                let Some(uid) = owner(&change.object) else { return };
+                if !self.server.all(Kind::Webinar).any(|w| text(w, "/metadata/uid") == Some(uid)) {
+                    let wait = self.between([SECOND, 5 * SECOND]);
+                    self.set(wait, Timer::Collect(kind, key(&change.object), uid.to_owned()));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes away what belonged to `uid`.
+    pub(super) fn collect(&mut self, kind: Kind, (namespace, name): &Key, uid: &str) {
+        let found = self.server.get(kind, namespace, name);
+        let Some(found) = found.filter(|o| owner(o) == Some(uid)) else {
+            return;
+        };
+        let own = text(found, "/metadata/uid").unwrap_or_default();
+        let body = json!({"propagationPolicy": "Background", "preconditions": {"uid": own}});
+        let call = Call {
+            method: Method::DELETE,
+            path: path(kind, namespace, name),
+            query: None,
+            accept: None,
+            content_type: Some("application/json".to_owned()),
+            body: Bytes::from(body.to_string()),
+            user: "system:serviceaccount:kube-system:generic-garbage-collector".to_owned(),
+        };
+        self.server.call(self.now.time(), &call);
+    }
+}
+
+/// Where an object of a namespace is.
+pub(super) fn path(kind: Kind, namespace: &str, name: &str) -> String {
+    let root = match kind.group() {
+        "" => format!("/api/{}", kind.version()),
+        group => format!("/apis/{group}/{}", kind.version()),
+    };
+    format!("{root}/namespaces/{namespace}/{}/{name}", kind.plural())
+}

@@ -1,0 +1,215 @@
+//! What happens, put into effect: people who apply, edit and delete, and everything that goes wrong.
+
+use bytes::Bytes;
+use http::Method;
+use serde_json::{Value, json};
+use webinar_api::labels;
+
+use super::owners::path;
+use super::{Key, World, named, text};
+use crate::scenario::What;
+use crate::server::{Answer, Call, Kind};
+use crate::time::{Moment, SECOND};
+
+impl World {
+    /// Puts a happening into effect.
+    pub(super) fn begin(&mut self, what: &What) {
+        match what {
+            What::Create { webinar, start, spec } => self.create_webinar(&named(webinar), *start, spec.clone()),
+            What::Edit { webinar, start, spec } => {
+                let key = named(webinar);
+                let mut spec = spec.clone();
+                if let Some(start) = start {
+                    spec["startTime"] = json!(start.written());
+                }
+                let body = json!({"spec": spec});
+                let path = path(Kind::Webinar, &key.0, &key.1);
+                self.person(Method::PATCH, path, &body);
+                self.checks.edited(&key, self.now);
+            }
+            What::Delete { webinar } => {
+                let key = named(webinar);
+                self.person(Method::DELETE, path(Kind::Webinar, &key.0, &key.1), &json!({}));
+                self.checks.edited(&key, self.now);
+            }
+            What::Audience { webinar, people, over } => self.audience(&named(webinar), *people, *over),
+            What::Presenters { webinar, send, twice } => self.presenters(&named(webinar), *send, *twice),
+            What::EditClass { class, spec } => {
+                let path = format!("/apis/webinar-operator.io/v1alpha1/webinarclasses/{class}");
+                self.person(Method::PATCH, path, &json!({"spec": spec}));
+                self.checks.trouble(self.now, 0);
+            }
+            What::Quota { namespace, pods } => self.quota(namespace, *pods),
+            What::DeletePod { webinar, nth } => {
+                if let Some((namespace, name)) = self.bodies.nth(&named(webinar), *nth, |_| true) {
+                    self.person(Method::DELETE, path(Kind::Pod, &namespace, &name), &json!({}));
+                }
+            }
+            What::FailPod { webinar, nth } => {
+                if let Some(key) = self.bodies.nth(&named(webinar), *nth, |b| b.node.is_some()) {
+                    self.fail(&key);
+                }
+            }
+            What::HangPod { webinar, nth, .. } => {
+                if let Some(key) = self.bodies.nth(&named(webinar), *nth, |b| b.ready) {
+                    self.hang(&key, true);
+                }
+            }
+            What::LookAlike { webinar } => self.look_alike(&named(webinar)),
+            What::NodeDown { node, lasts } => {
+                if let Some(node) = self.nodes.nth(*node) {
+                    self.node_down(node, Some(*lasts));
+                }
+            }
+            What::NodeGone { node } => {
+                if let Some(node) = self.nodes.nth(*node) {
+                    self.node_down(node, None);
+                }
+            }
+            What::ZoneDown { zone, lasts } => {
+                for node in 0..self.nodes.all.len() {
+                    if self.nodes.all[node].zone == *zone {
+                        self.node_down(node, Some(*lasts));
+                    }
+                }
+            }
+            What::Crash { replica, lasts } => self.replicas.kill(*replica, self.now.after(*lasts)),
+            What::Restart { replica, lasts } => self.replicas.stop(*replica, self.now.after(*lasts)),
+            What::CrashAtWrite { replica, write, applied, lasts } => {
+                self.replicas.kill_at(*replica, *write, *applied, *lasts);
+            }
+            What::HoldWatch { replica, of, lasts } => {
+                let until = self.now.after(*lasts);
+                self.replicas.hold(*replica, *of, until);
+            }
+            What::BreakWatch { replica, of, stale } => self.replicas.break_watch(*replica, *of, *stale),
+            What::ClockJump { replica, by } => self.replicas.jump(*replica, *by),
+            What::Stall { webinar } => {
+                let show = named(webinar);
+                let active = self.led_to(&show, "ingest").map(|b| b.key.clone());
+                if let Some(key) = active {
+                    self.stall(&key);
+                }
+            }
+            What::StallMid { webinar, nth } => {
+                let mid = |b: &super::Body| b.label(labels::ROLE) == Some("mid");
+                if let Some(key) = self.bodies.nth(&named(webinar), *nth, mid) {
+                    self.stall(&key);
+                }
+            }
+            What::StallRelay { webinar, nth, .. } => {
+                if let Some(key) = self.bodies.nth(&named(webinar), *nth, super::Body::is_relay) {
+                    self.stall(&key);
+                }
+            }
+            // Looked at where it matters, as long as it lasts.
+            What::NoImages { .. }
+            | What::NoNodes { .. }
+            | What::Outage { .. }
+            | What::Refusals { .. }
+            | What::LostAnswers { .. }
+            | What::LostCalls { .. }
+            | What::SlowCalls { .. }
+            | What::Cut { .. }
+            | What::Lie { .. } => {}
+        }
+        if let Some(lasts) = what.lasts() {
+            self.checks.trouble(self.now, lasts);
+        }
+    }
+
+    /// What lasted is over.
+    pub(super) fn end(&mut self, what: &What) {
+        match what {
+            What::HangPod { webinar, .. } => {
+                let show = named(webinar);
+                let hung: Vec<Key> = self.bodies.of(&show).filter(|b| b.hung).map(|b| b.key.clone()).collect();
+                for key in hung {
+                    self.hang(&key, false);
+                }
+            }
+            What::NodeDown { .. } | What::ZoneDown { .. } => {
+                // Who is called back early by a calm.
+                for node in 0..self.nodes.all.len() {
+                    self.node_back(node);
+                }
+            }
+            What::StallRelay { webinar, .. } => self.unstall(&named(webinar)),
+            What::HoldWatch { replica, of, .. } => self.replicas.hold(*replica, *of, self.now),
+            What::NoImages { .. } | What::NoNodes { .. } => self.schedule_pending(),
+            _ => {}
+        }
+    }
+
+    fn create_webinar(&mut self, key: &Key, start: Option<Moment>, mut spec: Value) {
+        if let Some(start) = start {
+            spec["startTime"] = json!(start.written());
+        }
+        let body = json!({
+            "apiVersion": "webinar-operator.io/v1alpha1", "kind": "Webinar",
+            "metadata": {"name": key.1, "namespace": key.0}, "spec": spec,
+        });
+        let collection = path(Kind::Webinar, &key.0, "");
+        self.person(Method::POST, collection.trim_end_matches('/').to_owned(), &body);
+        self.checks.edited(key, self.now);
+        self.shows.entry(key.clone()).or_default();
+    }
+
+    fn quota(&mut self, namespace: &str, pods: Option<u32>) {
+        self.server.remove(Kind::ResourceQuota, namespace, "pods");
+        if let Some(pods) = pods {
+            let quota = json!({
+                "apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "pods", "namespace": namespace},
+                "spec": {"hard": {"pods": pods.to_string()}}, "status": {"hard": {"pods": pods.to_string()}},
+            });
+            self.server.put(self.now.time(), Kind::ResourceQuota, quota);
+        }
+        self.checks.trouble(self.now, 0);
+    }
+
+    /// A pod of nobody with the labels of a Webinar's first pod.
+    fn look_alike(&mut self, show: &Key) {
+        let Some(key) = self.bodies.nth(show, 0, |_| true) else { return };
+        let Some(found) = self.server.get(Kind::Pod, &key.0, &key.1) else { return };
+        let mut labels = found["metadata"]["labels"].clone();
+        if let Some(labels) = labels.as_object_mut() {
+            labels.remove(labels::APP_MANAGED_BY);
+        }
+        let body = json!({
+            "apiVersion": "v1", "kind": "Pod",
+            "metadata": {"name": format!("look-alike-{}", self.now.0), "namespace": show.0, "labels": labels},
+            "spec": {"containers": [{"name": "media", "image": "example.com/media:1"}]},
+        });
+        let collection = path(Kind::Pod, &show.0, "");
+        self.person(Method::POST, collection.trim_end_matches('/').to_owned(), &body);
+    }
+
+    /// A call by somebody with `kubectl`.
+    fn person(&mut self, method: Method, path: String, body: &Value) -> Answer {
+        let content_type = match method {
+            Method::PATCH => "application/merge-patch+json",
+            _ => "application/json",
+        };
+        let call = Call {
+            method,
+            path,
+            query: None,
+            accept: None,
+            content_type: Some(content_type.to_owned()),
+            body: Bytes::from(body.to_string()),
+            user: "people".to_owned(),
+        };
+        let answer = self.server.call(self.now.time(), &call);
+        if answer.code >= 400 {
+            let said = text(&answer.body, "/message").unwrap_or_default().to_owned();
+            self.story
+                .tell(self.now, "people", || format!("{} {} is refused: {} {said}", call.method, call.path, answer.code));
+        }
+        answer
+    }
+}
+
+/// Ticks of so many seconds.
+pub(super) const fn ticks(seconds: u64) -> u64 {
+    seconds * SECOND
+}
