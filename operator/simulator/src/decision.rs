@@ -94,8 +94,8 @@ fn summary(input: &Input, plan: &Plan) -> String {
     }
     for (what, names) in [
         ("create", plan.create.iter().map(|p| p.name.clone()).collect()),
-        ("cordon", plan.cordon.iter().map(|p| p.slot.to_string()).collect()),
-        ("disown", plan.disown.iter().map(|p| p.slot.to_string()).collect()),
+        ("cordon", plan.cordon.iter().map(|p| p.name.clone()).collect()),
+        ("disown", plan.disown.iter().map(|p| p.name.clone()).collect()),
         ("uncordon", plan.uncordon.iter().map(|p| p.name.clone()).collect()),
         (
             "delete",

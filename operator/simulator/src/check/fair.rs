@@ -11,7 +11,7 @@ const CALM: u64 = 60;
 
 impl World {
     /// A Webinar has waited so many seconds for its turn with the replica that leads.
-    pub fn waits(&mut self, webinar: &crate::world::Key, seconds: u64) {
+    pub(crate) fn waits(&mut self, webinar: &crate::world::Key, seconds: u64) {
         if seconds <= LONGEST_WAIT || self.undisturbed(webinar) < CALM {
             return;
         }
@@ -20,7 +20,7 @@ impl World {
     }
 
     /// So many replicas lead at this moment.
-    pub fn leaders(&mut self, leading: usize) {
+    pub(crate) fn leaders(&mut self, leading: usize) {
         if leading > 1 {
             let text = format!("{leading} replicas lead");
             self.checks.broken(Invariant::OneLeader, self.now, text);

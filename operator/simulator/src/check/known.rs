@@ -32,7 +32,7 @@ impl Known {
 
 impl World {
     /// A decision is made from this.
-    pub fn decides(&mut self, input: &Input) {
+    pub(crate) fn decides(&mut self, input: &Input) {
         let Ok(class) = &input.class else { return };
         let panelists = input.memory.as_ref().map_or(input.spec.panelists, |m| m.accepted.spec.panelists);
         let before = self.checks.known.get(&input.webinar.uid);

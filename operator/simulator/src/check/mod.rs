@@ -134,7 +134,7 @@ pub(crate) fn target(path: &str) -> Option<(&str, &str, Option<&str>)> {
 
 impl World {
     /// A replica's call is about to be applied.
-    pub fn before(&self, call: &Call) -> Before {
+    pub(crate) fn before(&self, call: &Call) -> Before {
         let writes = matches!(call.method, Method::DELETE | Method::PATCH);
         let pod = target(&call.path).filter(|(_, plural, _)| writes && *plural == "pods");
         let pod = pod.and_then(|(namespace, _, name)| self.judged(namespace, name?));
@@ -142,12 +142,16 @@ impl World {
     }
 
     /// It was applied, or refused.
-    pub fn after(&mut self, replica: usize, call: &Call, before: &Before, answer: &Answer) {
+    pub(crate) fn after(&mut self, replica: usize, call: &Call, before: &Before, answer: &Answer) {
         if call.method == Method::GET || call.path.starts_with("/apis/coordination.k8s.io/") {
             return;
         }
         let plural = target(&call.path).map_or("", |(_, plural, _)| plural);
         let who = format!("{} {plural} {}", call.method, answer.code);
+        if plural != "events" {
+            let line = format!("{} {who} {}", self.now.0, call.path);
+            self.digest = line.bytes().fold(self.digest, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
+        }
         self.cover.reach("answer", &who);
         let now = self.now;
         self.story.tell(now, &format!("operator-{replica}"), || {
@@ -167,7 +171,7 @@ impl World {
     }
 
     /// Once a second.
-    pub fn check(&mut self) {
+    pub(crate) fn check(&mut self) {
         self.check_starts();
     }
 

@@ -19,7 +19,7 @@ pub const QUIET: u64 = 5 * MINUTE;
 
 impl World {
     /// The fleets, when everything must have settled.
-    pub fn check_settled(&mut self) {
+    pub(crate) fn check_settled(&mut self) {
         let webinars: Vec<(Key, String)> = self
             .server
             .all(Kind::Webinar)
@@ -99,7 +99,7 @@ impl World {
     }
 
     /// Nothing has been written for a while, by the one who should have nothing to write.
-    pub fn check_quiet(&mut self) {
+    pub(crate) fn check_quiet(&mut self) {
         let Some((at, what)) = self.checks.last_write.clone() else { return };
         let since = self.now.0.saturating_sub(at.0);
         if since < QUIET && !self.moves() {

@@ -28,7 +28,7 @@ pub(super) struct Promise {
 
 impl World {
     /// A Webinar has changed.
-    pub fn promised(&mut self, change: &Change) {
+    pub(crate) fn promised(&mut self, change: &Change) {
         let webinar = key(&change.object);
         let start = text(&change.object, "/spec/startTime").and_then(|t| t.parse().ok()).map(Moment::at);
         let gone = change.happened == Happened::Deleted || change.object["metadata"].get("deletionTimestamp").is_some();

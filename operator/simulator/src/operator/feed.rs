@@ -1,6 +1,5 @@
 //! Watches: what a replica is told of the API server's objects, late, in gaps, or all over again.
 
-use serde::Deserialize as _;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use webinar_api::labels;

@@ -53,7 +53,8 @@ impl Process {
         let setup = {
             let mut held = locked(world);
             let lease = held.scenario.lease.map(Duration::from_secs);
-            held.story.tell_start(number);
+            let now = held.now;
+            held.story.tell(now, &format!("operator-{number}"), || "starts".to_owned());
             Setup {
                 identity: format!("operator-{number}-{life}"),
                 namespace: OPERATOR_NAMESPACE.to_owned(),
@@ -131,8 +132,9 @@ impl Process {
         }
         while let Ok(()) = self.terms.try_recv() {
             held.cover.reach("operator", "term begins");
+            let now = held.now;
             held.story
-                .tell(held.now, &format!("operator-{}", self.number), || "leads".to_owned());
+                .tell(now, &format!("operator-{}", self.number), || "leads".to_owned());
             self.touch(&held, &Touched::All);
         }
         while let Ok(key) = self.decided.try_recv() {

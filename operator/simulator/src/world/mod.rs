@@ -26,7 +26,7 @@ use crate::server::{Kind, Server};
 use crate::story::Story;
 use crate::time::Moment;
 
-pub use classes::{OPERATOR_NAMESPACE, TENANTS};
+pub use classes::OPERATOR_NAMESPACE;
 pub use network::{Fate, Network, Replicas};
 pub use nodes::Nodes;
 pub use pods::{Body, Bodies};
@@ -133,6 +133,8 @@ pub struct World {
     pub story: Story,
     /// The protection that is taken away.
     pub mutation: Option<Mutation>,
+    /// Of everything that was written: the same for the same history.
+    pub digest: u64,
 }
 
 /// The world, for everyone in it.
@@ -167,6 +169,7 @@ impl World {
             cover: Cover::default(),
             story,
             mutation,
+            digest: 0xcbf2_9ce4_8422_2325,
             scenario,
         };
         world.furnish();
@@ -237,6 +240,7 @@ impl World {
             for change in changes.to_vec() {
                 self.owned(&change);
                 match kind {
+                    Kind::Webinar => self.promised(&change),
                     Kind::Pod => self.pod_changed(&change),
                     Kind::Service => self.service_changed(&change),
                     _ => {}
@@ -265,6 +269,12 @@ impl World {
             Some((_, server)) if seconds > 0 => server,
             _ => &self.server,
         }
+    }
+
+    /// Nobody needs to know what happened up to this version.
+    pub fn forget(&mut self, version: u64) {
+        let remembered = self.past.front().map_or(version, |(_, server)| server.version());
+        self.server.compact(version.min(remembered).min(self.followed));
     }
 
     /// A happening begins.
@@ -301,6 +311,7 @@ impl World {
             self.lasting.insert(index);
             self.over(index);
         }
+        self.replicas.calm(self.now);
         self.story.tell(self.now, "world", || "calm: nothing goes wrong from here on".to_owned());
     }
 

@@ -42,6 +42,8 @@ pub struct Replicas {
     pub down: [Option<Moment>; REPLICAS],
     /// To be stopped in good order, and started again then.
     pub stopping: [Option<Moment>; REPLICAS],
+    /// Told to stop: when that takes effect, and until when it is down then.
+    pub ends: [Option<(u64, Moment)>; REPLICAS],
     /// Dies at a write: how many come before, whether it is applied, and for how many seconds.
     doomed: [Option<(u32, bool, u64)>; REPLICAS],
     /// Watches that tell nothing until then.
@@ -69,6 +71,16 @@ impl Replicas {
 
     pub(super) fn hold(&mut self, replica: usize, of: Watch, until: Moment) {
         self.held.insert((replica % REPLICAS, of), until);
+    }
+
+    /// Whatever is to befall anyone does not.
+    pub(super) fn calm(&mut self, now: Moment) {
+        self.down = self.down.map(|down| down.map(|until| until.min(now)));
+        self.doomed = [None; REPLICAS];
+        self.held.clear();
+        for moved in &self.moved {
+            moved.store(0, Ordering::Relaxed);
+        }
     }
 
     /// It tells nothing now.

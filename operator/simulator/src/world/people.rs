@@ -9,7 +9,7 @@ use super::owners::path;
 use super::{Key, World, named, text};
 use crate::scenario::What;
 use crate::server::{Answer, Call, Kind};
-use crate::time::{Moment, SECOND};
+use crate::time::Moment;
 
 impl World {
     /// Puts a happening into effect.
@@ -207,9 +207,4 @@ impl World {
         }
         answer
     }
-}
-
-/// Ticks of so many seconds.
-pub(super) const fn ticks(seconds: u64) -> u64 {
-    seconds * SECOND
 }
