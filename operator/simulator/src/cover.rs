@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use webinar_plan::{Cordon, Phase, Reason, RemovalReason};
+
 /// Counts by what kind of thing it is and which.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Cover(BTreeMap<String, BTreeMap<String, u64>>);
@@ -42,3 +44,68 @@ impl Cover {
         self.0.iter().map(|(kind, counts)| (kind.as_str(), counts))
     }
 }
+
+/// Reasons that no world here can give, and why.
+const ELSEWHERE: [&str; 0] = [];
+
+impl Cover {
+    /// What a complete run reaches and this one has not: each fault, and each branch of decisions.
+    pub fn missing(&self) -> Vec<String> {
+        let reasons = Reason::ALL.iter().map(|r| r.as_str()).filter(|r| !ELSEWHERE.contains(r));
+        let told = |reason: &str| self.count("reason", reason) + self.count("notice", reason) > 0;
+        let unsaid = reasons.filter(|r| !told(r)).map(|r| format!("reason {r}"));
+        let expected = expected();
+        let unmet = expected
+            .iter()
+            .filter(|(kind, which)| self.count(kind, which) == 0)
+            .map(|(kind, which)| format!("{kind} {which}"));
+        unsaid.chain(unmet).collect()
+    }
+}
+
+fn expected() -> Vec<(&'static str, String)> {
+    let mut out: Vec<(&str, String)> = Vec::new();
+    let mut add = |kind: &'static str, names: &[&str]| out.extend(names.iter().map(|n| (kind, (*n).to_owned())));
+    add("phase", &Phase::ALL.map(Phase::as_str));
+    add("cordon", &Cordon::ALL.map(Cordon::as_str));
+    add("setback", &["Quota", "Conflict"]);
+    add("happening", &HAPPENINGS);
+    add(
+        "fault met",
+        &[
+            "unreachable",
+            "slow call",
+            "answer lost",
+            "call lost",
+            "dies before a write",
+            "dies after a write",
+            "refused with 429",
+            "refused with 500",
+            "refused with 503",
+            "refused with 504",
+            "watch held",
+            "watch lists again",
+        ],
+    );
+    add("lie told", &["Silent", "Zero", "Half", "Tenfold", "Absurd", "Missing", "Resets"]);
+    add(
+        "branch",
+        &[
+            "create", "slow start", "reroute", "disown", "uncordon", "forget", "failover", "postponed", "suspended",
+            "resumed", "incident", "second run", "stand-in", "strangers", "neighbours", "vanished", "order", "skew",
+        ],
+    );
+    add("settled", &["suspended", "no run under way", "on air", "draining", "quiet"]);
+    add("start", &["on time", "late after trouble", "late for want of machines"]);
+    add("answer", &["POST pods 409", "POST pods 403", "DELETE pods 409", "DELETE pods 404", "PATCH pods 422"]);
+    out.extend(RemovalReason::ALL.iter().map(|r| ("removal", r.as_str().to_owned())));
+    out
+}
+
+/// Every happening, as [`crate::What::name`] has it.
+const HAPPENINGS: [&str; 32] = [
+    "create", "edit", "delete", "audience", "presenters", "editClass", "quota", "deletePod", "failPod", "hangPod",
+    "lookAlike", "nodeDown", "nodeGone", "zoneDown", "noImages", "noNodes", "outage", "refusals", "lostAnswers",
+    "lostCalls", "slowCalls", "cut", "crash", "crashAtWrite", "restart", "holdWatch", "breakWatch", "clockJump",
+    "stall", "stallMid", "stallRelay", "lie",
+];

@@ -19,9 +19,15 @@ struct Args {
     /// The first world's seed; each further world has the next one. Absent: one that was not there before.
     #[arg(long)]
     seed: Option<u64>,
-    /// Ticks to live in all, each a tenth of a second.
-    #[arg(long, default_value_t = 1_000_000)]
-    ticks: u64,
+    /// Ticks to live in all, each a tenth of a second. Absent: a million, or a hundred million with `--nightly`.
+    #[arg(long)]
+    ticks: Option<u64>,
+    /// As long as a night.
+    #[arg(long)]
+    nightly: bool,
+    /// Fails when a fault or a branch of a decision was never reached.
+    #[arg(long)]
+    complete: bool,
     /// Goes on until something is broken.
     #[arg(long)]
     until_failure: bool,
@@ -53,7 +59,14 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether nothing was broken.
+impl Args {
+    fn ticks(&self) -> u64 {
+        let usual = if self.nightly { 100_000_000 } else { 1_000_000 };
+        self.ticks.unwrap_or(usual)
+    }
+}
+
+/// Whether nothing was broken, and if asked for, everything reached.
 fn run(args: &Args) -> Result<bool> {
     let manner = Manner {
         told: args.story,
@@ -73,8 +86,12 @@ fn run(args: &Args) -> Result<bool> {
     let begun = Instant::now();
     let all = worlds(args, seed, manner)?;
     report::totals(&all.cover, all.worlds, all.ticks, all.calls, begun.elapsed());
+    let missing = all.cover.missing();
+    if !missing.is_empty() {
+        println!("never reached: {}", missing.join(", "));
+    }
     let Some((seed, outcome)) = all.broken else {
-        return Ok(true);
+        return Ok(missing.is_empty() || !args.complete);
     };
     if args.story {
         report::story(&outcome);
@@ -115,7 +132,7 @@ fn worlds(args: &Args, first: u64, manner: Manner) -> Result<All> {
             if outcome.violation.is_some() && all.broken.as_ref().is_none_or(|(known, _)| seed < *known) {
                 all.broken = Some((seed, outcome));
                 over.store(true, Ordering::Relaxed);
-            } else if all.ticks >= args.ticks && !args.until_failure {
+            } else if all.ticks >= args.ticks() && !args.until_failure {
                 over.store(true, Ordering::Relaxed);
             }
         }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::{bench, calibrate, demo, generate, real, test, tidy, versions};
+use crate::{bench, calibrate, demo, generate, real, simulate, test, tidy, versions};
 
 /// Tasks of the webinar-operator project.
 #[derive(Debug, Parser)]
@@ -27,6 +27,8 @@ enum Task {
     Real(real::Args),
     /// Measure what one media server of a running event carries, and print the class values that follow.
     Calibrate(calibrate::Args),
+    /// Live worlds around the operator, with faults, until something is broken or enough is lived.
+    Simulate(simulate::Args),
     /// Write the generated files.
     Generate {
         /// Write nothing; fail when a file is not as it would be written.
@@ -51,6 +53,7 @@ impl Cli {
             Task::Bench(args) => bench::run(&args),
             Task::Real(args) => real::run(&args),
             Task::Calibrate(args) => calibrate::run(&args),
+            Task::Simulate(args) => simulate::run(&args),
             Task::Generate { check: true } => generate::check().map(|()| ExitCode::SUCCESS),
             Task::Generate { check: false } => generate::write().map(|()| ExitCode::SUCCESS),
             Task::Versions(args) => versions::run(&args).map(|()| ExitCode::SUCCESS),

@@ -17,6 +17,7 @@ mod reference;
 mod repository;
 mod screen;
 mod served;
+mod simulate;
 mod spread;
 mod test;
 mod tidy;

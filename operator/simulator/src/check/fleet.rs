@@ -19,6 +19,8 @@ pub(super) struct Run {
     pub(super) live: bool,
     pub(super) draining: Option<jiff::Timestamp>,
     pub(super) finished: bool,
+    /// The planned end.
+    pub(super) end: Option<jiff::Timestamp>,
 }
 
 impl Run {
@@ -61,6 +63,8 @@ impl World {
         let accepted = annotation(labels::ACCEPTED_SPEC);
         let accepted: Value = accepted.and_then(|a| serde_json::from_str(a).ok()).unwrap_or_default();
         let tier = |field: &str| accepted[field].as_str()?.parse().ok();
+        let start = accepted["start"].as_str().and_then(|t| t.parse::<jiff::Timestamp>().ok());
+        let duration = accepted["duration"].as_str().and_then(|d| d.parse::<jiff::SignedDuration>().ok());
         Some(Run {
             number: latest["revision"].as_u64().unwrap_or(0),
             tier: tier("tier"),
@@ -69,6 +73,7 @@ impl World {
             live: annotation(labels::LIVE_SINCE).is_some(),
             draining: annotation(labels::DRAINING_SINCE).and_then(|t| t.parse().ok()),
             finished: annotation(labels::FINISHED_AT).is_some(),
+            end: start.zip(duration).and_then(|(start, duration)| start.checked_add(duration).ok()),
         })
     }
 

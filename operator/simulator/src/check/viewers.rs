@@ -82,7 +82,9 @@ impl World {
             return;
         };
         let (Some(tier), Some(max)) = (run.tier, run.max_tier) else { return };
-        let follows = text(webinar, "/spec/release") == Some("AfterPeak");
+        // Past the planned end capacity is there for those who are still watching.
+        let over = run.end.is_some_and(|end| end <= self.now.time());
+        let follows = over || text(webinar, "/spec/release") == Some("AfterPeak");
         let show = key(webinar);
         let need = match (tier, follows) {
             (Tier::Room, _) => return,

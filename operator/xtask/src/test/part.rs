@@ -8,7 +8,7 @@ use webinar_testbed::tools::{Tool, Tools};
 
 use super::{deny, stories, targets};
 use crate::commands::{cargo, run};
-use crate::{choice, generate, tidy};
+use crate::{choice, generate, simulate, tidy};
 
 /// One part of the test. They run in this order and one after the other: each keeps every core busy while it compiles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -25,6 +25,8 @@ pub(super) enum Part {
     Deny,
     /// Unit, property and documentation tests.
     Unit,
+    /// Ten million ticks in worlds where everything goes wrong.
+    Simulator,
     /// The programs of the local control plane, Prometheus, and what judges dashboards, GitOps files and workflows.
     Tools,
     /// Tests on the real control plane and on a real Prometheus.
@@ -65,6 +67,7 @@ impl Part {
             Self::Drift => generate::check(),
             Self::Deny => deny::run_checks(),
             Self::Unit => unit(),
+            Self::Simulator => simulate::test(),
             Self::Tools => tools(),
             Self::Cluster => return cluster(nightly),
         };

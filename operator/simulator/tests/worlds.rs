@@ -1,0 +1,104 @@
+//! What worlds are good for: the same seed is the same history, what is missing is missed, and what was once broken stays
+//! whole.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use webinar_simulator::{Manner, Mutation, Outcome, Scenario, generate, live, shrink};
+
+fn lived(scenario: Scenario, mutation: Option<Mutation>) -> Outcome {
+    let manner = Manner { told: false, mutation };
+    live(&Arc::new(scenario), manner).expect("a runtime")
+}
+
+#[test]
+fn the_same_seed_is_the_same_history() {
+    let mut digests = Vec::new();
+    for seed in [3, 5] {
+        let [once, again] = [lived(generate(seed), None), lived(generate(seed), None)];
+        assert_eq!(once.violation, None);
+        assert_eq!(once.digest, again.digest, "seed {seed}");
+        assert_eq!((once.ticks, once.calls), (again.ticks, again.calls));
+        assert_eq!(once.cover, again.cover);
+        digests.push(once.digest);
+    }
+    assert_ne!(digests[0], digests[1]);
+}
+
+#[test]
+fn a_scenario_that_is_written_and_read_is_the_same() {
+    for seed in 0..50 {
+        let scenario = generate(seed);
+        let text = serde_saphyr::to_string(&scenario).expect("YAML");
+        let read: Scenario = serde_saphyr::from_str(&text).expect("a scenario");
+        assert_eq!(read, scenario, "{text}");
+    }
+}
+
+/// Each protection, and within how many ticks it must be missed, from seed 1 on.
+const MISSED_WITHIN: [(Mutation, u64); 11] = [
+    (Mutation::Unwoken, 500_000),
+    (Mutation::Repeats, 500_000),
+    (Mutation::SilenceIsEmpty, 3_000_000),
+    (Mutation::ImpatientDrain, 500_000),
+    (Mutation::LowersAtOnce, 3_000_000),
+    (Mutation::NoLead, 500_000),
+    (Mutation::RandomNames, 3_000_000),
+    (Mutation::NoPause, 3_000_000),
+    (Mutation::BlindDelete, 10_000_000),
+    (Mutation::BlindLease, 1_000_000),
+    (Mutation::Unfair, 3_000_000),
+];
+
+#[test]
+fn what_is_missing_is_missed() {
+    for mutation in Mutation::ALL {
+        let within = MISSED_WITHIN.iter().find(|(m, _)| *m == mutation).map(|(_, ticks)| *ticks);
+        let within = within.expect("a bound for each mutation");
+        let (mut ticks, mut seed) = (0, 0);
+        let violation = loop {
+            seed += 1;
+            let outcome = lived(generate(seed), Some(mutation));
+            ticks += outcome.ticks;
+            if outcome.violation.is_some() || ticks > within {
+                break outcome.violation;
+            }
+        };
+        let violation = violation.unwrap_or_else(|| panic!("{mutation:?} was not missed within {within} ticks"));
+        println!("{mutation:?}: seed {seed}, {ticks} ticks: {violation}");
+        assert!(mutation.breaks().contains(&violation.invariant), "{mutation:?}: {violation}");
+    }
+}
+
+#[test]
+fn a_scenario_that_breaks_something_shrinks_to_one_that_still_does() {
+    let manner = Manner {
+        told: false,
+        mutation: Some(Mutation::ImpatientDrain),
+    };
+    let seed = (1..).find(|seed| lived(generate(*seed), manner.mutation).violation.is_some());
+    let long = generate(seed.expect("a seed"));
+    let short = shrink(&long, manner).expect("a runtime");
+    assert!(short.happenings.len() < long.happenings.len());
+    assert!(lived(short.clone(), manner.mutation).violation.is_some());
+    assert_eq!(lived(short, None).violation, None, "it is the missing protection that broke it");
+}
+
+/// Each file of `regressions/` once broke something.
+#[test]
+fn what_was_broken_once_stays_whole() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("regressions");
+    let mut files: Vec<_> = std::fs::read_dir(&folder)
+        .expect("the folder")
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
+    files.sort();
+    assert!(!files.is_empty());
+    for file in files {
+        let text = std::fs::read_to_string(&file).expect("a file");
+        let scenario: Scenario =
+            serde_saphyr::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
+        let outcome = lived(scenario, None);
+        assert!(outcome.violation.is_none(), "{}: {:?}", file.display(), outcome.violation);
+    }
+}
