@@ -62,6 +62,14 @@ pub(super) fn first_status(kind: Kind) -> Option<Value> {
 pub(super) fn check(object: &Value) -> Vec<Wrong> {
     let refusals = webinar_api::check(object).err().unwrap_or_default();
     let wrong = refusals.into_iter().map(|refusal| {
+        let missing = refusal
+            .message
+            .strip_prefix('`')
+            .and_then(|m| m.strip_suffix("` must be set"));
+        if let Some(missing) = missing {
+            let dot = if refusal.path.is_empty() { "" } else { "." };
+            return Wrong::required(format!("{}{dot}{missing}", refusal.path), "");
+        }
         let value = object.pointer(&pointer(&refusal.path)).unwrap_or(&Value::Null);
         Wrong::invalid(refusal.path, value, refusal.message)
     });

@@ -210,7 +210,11 @@ fn gracefully(now: Timestamp, pod: &Value, options: &Options) -> Fate {
 fn finally(now: Timestamp, object: &Value, options: &Options, fate: Fate) -> Fate {
     let going = match fate {
         Fate::Now(going) => going,
-        stays => return stays,
+        Fate::Later(mut going) => {
+            collect_later(&mut going, options.propagation.as_deref());
+            return Fate::Later(going);
+        }
+        Fate::AsBefore => return Fate::AsBefore,
     };
     let graceful = going.is_some();
     let mut going = going.unwrap_or_else(|| object.clone());
