@@ -18,7 +18,10 @@ const MOST_ANNOTATIONS: usize = 256 * 1024;
 /// What is wrong with an object that is new.
 pub(super) fn new(kind: Kind, object: &Value) -> Vec<Wrong> {
     let mut wrong = metadata(kind, object);
-    wrong.extend(contents(kind, object));
+    // Rules of our own kinds are judged when the rest is right.
+    if wrong.is_empty() || !kind.custom() {
+        wrong.extend(contents(kind, object));
+    }
     wrong
 }
 
@@ -32,14 +35,16 @@ pub(super) fn changed(kind: Kind, sub: &str, old: &Value, new: &Value) -> Vec<Wr
         wrong.push(Wrong::invalid("metadata.uid", &uid(new).into(), IMMUTABLE));
     }
     wrong.extend(metadata(kind, new));
-    if kind == Kind::ControllerRevision && old.get("data") != new.get("data") {
-        let data = new.get("data").unwrap_or(&Value::Null);
-        wrong.push(Wrong::invalid("data", data, IMMUTABLE));
-    }
     if kind == Kind::Service && sub.is_empty() {
         wrong.extend(other_balancer(part(old, "spec"), part(new, "spec")));
     }
-    if sub.is_empty() || kind.custom() {
+    if kind == Kind::ControllerRevision {
+        wrong.extend(negative_revision(new));
+        if old.get("data") != new.get("data") {
+            let data = new.get("data").unwrap_or(&Value::Null);
+            wrong.push(Wrong::invalid("data", data, IMMUTABLE));
+        }
+    } else if sub.is_empty() || kind.custom() {
         wrong.extend(contents(kind, new));
     }
     if kind == Kind::Pod && sub.is_empty() {
@@ -135,6 +140,8 @@ fn metadata(kind: Kind, object: &Value) -> Vec<Wrong> {
     } else {
         let (fits, why) = match kind {
             Kind::Service | Kind::Namespace => (is_label(label), LABEL),
+            // Any name will do that fits into a path.
+            Kind::PodDisruptionBudget => (true, ""),
             _ => (is_subdomain(label), SUBDOMAIN),
         };
         if !fits {
@@ -333,15 +340,16 @@ fn budget(spec: &Map<String, Value>) -> Vec<Wrong> {
     wrong
 }
 
-fn revision(object: &Value) -> Vec<Wrong> {
-    let mut wrong = Vec::new();
-    if let Some(number) = object
+fn negative_revision(object: &Value) -> Option<Wrong> {
+    let number = object
         .get("revision")
-        .filter(|n| n.as_i64().is_some_and(|n| n < 0))
-    {
-        let why = "must be greater than or equal to 0";
-        wrong.push(Wrong::invalid("revision", number, why));
-    }
+        .filter(|n| n.as_i64().is_some_and(|n| n < 0))?;
+    let why = "must be greater than or equal to 0";
+    Some(Wrong::invalid("revision", number, why))
+}
+
+fn revision(object: &Value) -> Vec<Wrong> {
+    let mut wrong: Vec<Wrong> = negative_revision(object).into_iter().collect();
     match object.get("data") {
         None | Some(Value::Null) => wrong.push(Wrong::required("data", "data is mandatory")),
         Some(Value::Object(_)) => {}

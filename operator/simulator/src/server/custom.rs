@@ -70,6 +70,9 @@ pub(super) fn check(object: &Value) -> Vec<Wrong> {
             let dot = if refusal.path.is_empty() { "" } else { "." };
             return Wrong::required(format!("{}{dot}{missing}", refusal.path), "");
         }
+        if refusal.path.is_empty() {
+            return Wrong::invalid("<nil>", &Value::Null, refusal.message);
+        }
         let value = object.pointer(&pointer(&refusal.path)).unwrap_or(&Value::Null);
         Wrong::invalid(refusal.path, value, refusal.message)
     });

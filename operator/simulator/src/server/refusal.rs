@@ -137,8 +137,14 @@ impl Refusal {
         Self::new(409, "Conflict", message, about(kind, kind.name(), name))
     }
 
-    /// 409: the object that is stored has another UID. These are the words of the storage.
+    /// 409: the object that is stored has another UID.
     pub(super) fn stored_otherwise(kind: Kind, request: &Request<'_>, wanted: &str, is: &str) -> Self {
+        let why = format!("Precondition failed: UID in precondition: {wanted}, UID in object meta: {is}");
+        Self::stored(kind, request, &why)
+    }
+
+    /// 409 in the words of the storage.
+    pub(super) fn stored(kind: Kind, request: &Request<'_>, why: &str) -> Self {
         let path = match kind {
             Kind::Webinar | Kind::WebinarClass => format!("{}/{}", kind.group(), kind.plural()),
             Kind::Service => "services/specs".to_owned(),
@@ -152,7 +158,7 @@ impl Refusal {
         };
         let name = request.name();
         let why = format!(
-            "StorageError: invalid object, Code: 4, Key: /registry/{place}/{name}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {wanted}, UID in object meta: {is}"
+            "StorageError: invalid object, Code: 4, Key: /registry/{place}/{name}, ResourceVersion: 0, AdditionalErrorMsg: {why}"
         );
         Self::conflict(kind, name, &why)
     }

@@ -595,7 +595,9 @@ fn json_patch(world: &mut World, at: &Place) -> Step {
         8 => steps.push(remove("/metadata/labels/slot")),
         9 => {
             let part = part_of_spec(world, at.kind);
-            for (key, value) in part.as_object().into_iter().flatten() {
+            // A null in a map of texts is a text to the real server.
+            let fields = part.as_object().into_iter().flatten();
+            for (key, value) in fields.filter(|(_, v)| !v.to_string().contains("null")) {
                 steps.push(add(&format!("/spec/{key}"), value.clone()));
             }
         }

@@ -342,7 +342,7 @@ pub(crate) fn wrong(dice: &mut Dice, kind: Kind, name: &str) -> Value {
         Kind::Pod => dice.below(5),
         Kind::Service => dice.below(4),
         Kind::PodDisruptionBudget => dice.below(3),
-        Kind::Webinar => dice.below(8),
+        Kind::Webinar => dice.below(10),
         Kind::WebinarClass => dice.below(3),
         Kind::ControllerRevision | Kind::Lease => dice.below(2),
         _ => 9,
@@ -370,6 +370,8 @@ pub(crate) fn wrong(dice: &mut Dice, kind: Kind, name: &str) -> Value {
         (Kind::Webinar, 4) => ("/spec", json!({})),
         (Kind::Webinar, 5) => ("/spec", json!({"tier": "10k", "startTime": "soon"})),
         (Kind::Webinar, 6) => ("/spec", json!({"tier": "10k", "suspend": "yes"})),
+        (Kind::Webinar, 7) => ("/metadata/name", json!("1-begins-with-a-digit")),
+        (Kind::Webinar, 8) => ("/metadata/name", json!("a".repeat(41))),
         (Kind::WebinarClass, 0) => (
             "/spec",
             json!({"templates": {"sfu": "s"}, "sizing": {"fanOut": -1}}),
@@ -392,7 +394,8 @@ pub(crate) fn wrong(dice: &mut Dice, kind: Kind, name: &str) -> Value {
                     meta["ownerReferences"] =
                         json!([{"apiVersion": "v1", "kind": "Pod", "name": "p", "uid": ""}])
                 }
-                4 => _ = meta.as_object_mut().map(|m| m.remove("name")),
+                // The real server fails to give a Service without a name an address, and says so.
+                4 if kind != Kind::Service => _ = meta.as_object_mut().map(|m| m.remove("name")),
                 _ => meta["finalizers"] = json!(["not a finalizer"]),
             }
             return out;
