@@ -44,7 +44,10 @@ pub(super) fn changed(kind: Kind, sub: &str, old: &Value, new: &Value) -> Vec<Wr
             let data = new.get("data").unwrap_or(&Value::Null);
             wrong.push(Wrong::invalid("data", data, IMMUTABLE));
         }
-    } else if sub.is_empty() || kind.custom() {
+    } else if kind.custom() && sub == "status" {
+        wrong.extend(custom::check_status(kind, new));
+    } else if sub.is_empty() && !(kind.custom() && old.get("spec") == new.get("spec")) {
+        // What has not changed is not judged again.
         wrong.extend(contents(kind, new));
     }
     if kind == Kind::Pod && sub.is_empty() {

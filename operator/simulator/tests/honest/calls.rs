@@ -223,10 +223,11 @@ fn any(world: &mut World) -> Step {
         _ => {
             let kind = world.dice.weighed(&NAMESPACED);
             let namespace = world.dice.weighed(&[
-                (10, PLAIN[0]),
-                (4, PLAIN[1]),
-                (5, LIMITED),
-                (2, GOING),
+                (30, PLAIN[0]),
+                (12, PLAIN[1]),
+                (15, LIMITED),
+                (6, GOING),
+                // The real server waits a moment for it each time.
                 (1, NOWHERE),
             ]);
             let name = objects::name(&mut world.dice, kind);
