@@ -18,6 +18,7 @@ const MOST_ANNOTATIONS: usize = 256 * 1024;
 /// What is wrong with an object that is new.
 pub(super) fn new(kind: Kind, object: &Value) -> Vec<Wrong> {
     let mut wrong = metadata(kind, object);
+    wrong.extend(unknown_finalizers(kind, object));
     // Rules of our own kinds are judged when the rest is right.
     if wrong.is_empty() || !kind.custom() {
         wrong.extend(contents(kind, object));
@@ -27,14 +28,14 @@ pub(super) fn new(kind: Kind, object: &Value) -> Vec<Wrong> {
 
 /// What is wrong with a change, through the object itself or through its status.
 pub(super) fn changed(kind: Kind, sub: &str, old: &Value, new: &Value) -> Vec<Wrong> {
-    let mut wrong = Vec::new();
+    let mut wrong = metadata(kind, new);
     if is_going(old) {
         wrong.extend(more_finalizers(old, new));
     }
     if uid(old) != uid(new) {
         wrong.push(Wrong::invalid("metadata.uid", &uid(new).into(), IMMUTABLE));
     }
-    wrong.extend(metadata(kind, new));
+    wrong.extend(unknown_finalizers(kind, new));
     if kind == Kind::Service && sub.is_empty() {
         wrong.extend(other_balancer(part(old, "spec"), part(new, "spec")));
     }
@@ -118,11 +119,7 @@ fn other_balancer(old: &Map<String, Value>, new: &Map<String, Value>) -> Option<
 }
 
 fn more_finalizers(old: &Value, new: &Value) -> Option<Wrong> {
-    let of = |object: &Value| -> BTreeSet<String> {
-        let finalizers = meta(object).get("finalizers").and_then(Value::as_array);
-        let finalizers = finalizers.into_iter().flatten();
-        finalizers.filter_map(Value::as_str).map(str::to_owned).collect()
-    };
+    let of = |object: &Value| -> BTreeSet<String> { finalizers(object).map(str::to_owned).collect() };
     let (had, has) = (of(old), of(new));
     let more: Vec<String> = has.difference(&had).map(|f| format!("{f:?}")).collect();
     (!more.is_empty()).then(|| {
@@ -171,24 +168,27 @@ fn metadata(kind: Kind, object: &Value) -> Vec<Wrong> {
         wrong.push(Wrong::too_long("metadata.annotations", &why));
     }
     wrong.extend(owners(object));
-    let finalizers = meta(object).get("finalizers").and_then(Value::as_array);
-    let finalizers = finalizers.into_iter().flatten().filter_map(Value::as_str);
-    for finalizer in finalizers.clone().filter(|f| !is_qualified(f)) {
-        wrong.push(Wrong::invalid(
-            "metadata.finalizers",
-            &finalizer.into(),
-            QUALIFIED,
-        ));
-    }
-    for (i, finalizer) in finalizers
-        .enumerate()
-        .filter(|(_, f)| has_old_finalizers(kind) && !is_known(f))
-    {
-        let why = "name is neither a standard finalizer name nor is it fully qualified";
-        let field = format!("metadata.finalizers[{i}]");
-        wrong.push(Wrong::invalid(field, &finalizer.into(), why));
+    for finalizer in finalizers(object).filter(|f| !is_qualified(f)) {
+        let field = "metadata.finalizers";
+        wrong.push(Wrong::invalid(field, &finalizer.into(), QUALIFIED));
     }
     wrong
+}
+
+fn finalizers(object: &Value) -> impl Iterator<Item = &str> {
+    list(meta(object), "finalizers").filter_map(Value::as_str)
+}
+
+/// Of kinds whose finalizers must have a slash, or be Kubernetes' own.
+fn unknown_finalizers(kind: Kind, object: &Value) -> Vec<Wrong> {
+    let concerned = finalizers(object)
+        .enumerate()
+        .filter(|(_, f)| has_old_finalizers(kind) && !is_known(f));
+    let wrong = concerned.map(|(i, finalizer)| {
+        let why = "name is neither a standard finalizer name nor is it fully qualified";
+        Wrong::invalid(format!("metadata.finalizers[{i}]"), &finalizer.into(), why)
+    });
+    wrong.collect()
 }
 
 /// Kinds whose finalizers must have a slash, or be Kubernetes' own.

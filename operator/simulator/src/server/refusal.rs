@@ -176,6 +176,7 @@ impl Refusal {
 
     /// 403.
     pub(super) fn forbidden(kind: Kind, name: &str, why: &str) -> Self {
+        let name = if name.is_empty() { "Unknown" } else { name };
         let message = format!("{} {name:?} is forbidden: {why}", kind.resource());
         Self::new(403, "Forbidden", message, about(kind, kind.plural(), name))
     }

@@ -495,7 +495,7 @@ fn merge_patch(world: &mut World, at: &Place) -> Step {
             patch["metadata"]["finalizers"] =
                 world
                     .dice
-                    .one(&[Value::Null, json!(["example.org/hold"]), json!([])])
+                    .one(&[Value::Null, json!(["example.org/hold"]), json!([])]);
         }
         5 => patch["status"] = objects::status(&mut world.dice, at.kind),
         6 => patch["metadata"]["annotations"]["example.org/note"] = world.dice.one(&["one", "two"]).into(),

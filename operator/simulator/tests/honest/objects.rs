@@ -392,7 +392,7 @@ pub(crate) fn wrong(dice: &mut Dice, kind: Kind, name: &str) -> Value {
                 2 => meta["labels"] = json!({"no key!": ""}),
                 3 => {
                     meta["ownerReferences"] =
-                        json!([{"apiVersion": "v1", "kind": "Pod", "name": "p", "uid": ""}])
+                        json!([{"apiVersion": "v1", "kind": "Pod", "name": "p", "uid": ""}]);
                 }
                 // The real server fails to give a Service without a name an address, and says so.
                 4 if kind != Kind::Service => _ = meta.as_object_mut().map(|m| m.remove("name")),
