@@ -24,7 +24,9 @@ pub(super) fn apply(
     let before = all.insert(owner.clone(), wanted).unwrap_or_default();
     let mut object = live.clone();
     lay_over(kind, &mut Vec::new(), &mut object, config);
-    let held: Set = all.values().flat_map(with_parents).collect();
+    let mut held: Set = all.values().flat_map(with_parents).collect();
+    // Every configuration has a name.
+    held.insert(vec![Step::Field("metadata".to_owned())]);
     let gone: Set = with_parents(&before).difference(&held).cloned().collect();
     take_out(kind, &mut Vec::new(), &mut Vec::new(), &mut object, &gone);
     Changed::between(kind, "", live, &object).take_from_others(&mut all, &owner);
@@ -50,22 +52,16 @@ fn lay_over<'a>(kind: Kind, names: &mut Vec<&'a str>, live: &mut Value, config: 
         (Value::Array(wanted), Merge::By(keys)) => {
             let had = live.as_array().cloned().unwrap_or_default();
             let named = |value: &Value| item(keys, value);
-            let mut items = Vec::new();
             names.push("*");
-            for value in wanted {
-                let mut new = had
-                    .iter()
-                    .find(|h| named(h) == named(value))
-                    .cloned()
-                    .unwrap_or_default();
-                lay_over(kind, names, &mut new, value);
-                items.push(new);
+            let mut items = Vec::new();
+            for (old, new) in in_order(&had, wanted, named) {
+                let mut out = old.map_or(Value::Null, |i| had[i].clone());
+                if let Some(new) = new {
+                    lay_over(kind, names, &mut out, &wanted[new]);
+                }
+                items.push(out);
             }
             names.pop();
-            let rest = had
-                .into_iter()
-                .filter(|h| wanted.iter().all(|w| named(w) != named(h)));
-            items.extend(rest);
             *live = Value::Array(items);
         }
         (Value::Array(wanted), Merge::Unique) => {
@@ -80,6 +76,53 @@ fn lay_over<'a>(kind: Kind, names: &mut Vec<&'a str>, live: &mut Value, config: 
         }
         _ => *live = config.clone(),
     }
+}
+
+/// The items of both lists: those of `had` stay where they are, and those of `wanted` keep their order among themselves.
+fn in_order(
+    had: &[Value],
+    wanted: &[Value],
+    named: impl Fn(&Value) -> String,
+) -> Vec<(Option<usize>, Option<usize>)> {
+    let old: Vec<String> = had.iter().map(&named).collect();
+    let new: Vec<String> = wanted.iter().map(&named).collect();
+    let mut shared = new.iter().filter(|n| old.contains(n));
+    let mut next = shared.next();
+    let mut out = Vec::new();
+    let (mut l, mut r) = (0, 0);
+    let both = |r: usize| (old.iter().position(|o| *o == new[r]), Some(r));
+    while l < old.len() || r < new.len() {
+        if l < old.len() && r < new.len() {
+            if old[l] == new[r] {
+                out.push(both(r));
+                (l, r) = (l + 1, r + 1);
+                next = shared.next();
+                continue;
+            }
+            if new.contains(&old[l]) && next.is_some_and(|n| *n != old[l]) {
+                l += 1;
+                continue;
+            }
+        }
+        if l < old.len() {
+            if !new.contains(&old[l]) {
+                out.push((Some(l), None));
+                l += 1;
+                continue;
+            }
+            if new[..r].contains(&old[l]) {
+                l += 1;
+            }
+        }
+        if r < new.len() {
+            out.push(both(r));
+            if next == Some(&new[r]) {
+                next = shared.next();
+            }
+            r += 1;
+        }
+    }
+    out
 }
 
 /// Takes the fields of `gone` away.

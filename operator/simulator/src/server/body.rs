@@ -68,7 +68,13 @@ pub(super) struct Request<'a> {
 impl<'a> Request<'a> {
     pub(super) fn of(call: &'a Call) -> Result<Self, Refusal> {
         let target = Target::of(&call.path).ok_or_else(Refusal::no_path)?;
-        if !(target.sub.is_empty() || (target.sub == "status" && target.kind.rules().status)) {
+        let served = match target.sub {
+            "" => true,
+            "status" => target.kind.rules().status,
+            "binding" => target.kind == Kind::Pod,
+            _ => false,
+        };
+        if !served {
             return Err(Refusal::no_path());
         }
         let query = call.query.as_deref().unwrap_or_default();
@@ -125,6 +131,9 @@ impl<'a> Request<'a> {
         let (is, version) = (text(fields(object), "kind"), text(fields(object), "apiVersion"));
         if is == kind.name() && version == kind.api_version() {
             return Ok(());
+        }
+        if kind.custom() && version == kind.api_version() {
+            return Err(Refusal::other_kind(kind, is, name(object)));
         }
         Err(Refusal::bad_request(format!(
             "{is} in version {version:?} cannot be handled as a {}",

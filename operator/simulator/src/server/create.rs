@@ -51,7 +51,7 @@ impl Server {
         if let Some(there) = self.get(kind, namespace, &name) {
             return Err(Refusal::exists(kind, &name, super::value::is_going(there)));
         }
-        let stored = self.store.keep(kind, object, owners);
+        let stored = self.store.add(kind, object, owners);
         Ok(shown(201, request, &stored))
     }
 

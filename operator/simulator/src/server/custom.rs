@@ -2,6 +2,8 @@
 
 use std::sync::LazyLock;
 
+use jsonschema::Validator;
+use jsonschema::error::ValidationErrorKind;
 use kube::core::cel::apply_defaults;
 use serde_json::{Map, Value};
 
@@ -9,30 +11,44 @@ use super::kind::Kind;
 use super::refusal::Wrong;
 use super::value::fields_mut;
 
-struct Schemas {
-    webinar: Value,
-    class: Value,
+struct Definition {
+    schema: Value,
+    /// None if the definition's own schema can't be used, which its own tests would tell.
+    status: Option<Validator>,
 }
 
-static SCHEMAS: LazyLock<Schemas> = LazyLock::new(|| {
+struct Definitions {
+    webinar: Definition,
+    class: Definition,
+}
+
+static DEFINITIONS: LazyLock<Definitions> = LazyLock::new(|| {
     let definitions = webinar_api::crds();
-    let schema = |kind: Kind| {
+    let definition = |kind: Kind| {
         let found = definitions.iter().find(|d| d.spec.names.kind == kind.name());
         let version = found.and_then(|d| d.spec.versions.first());
         let schema = version.and_then(|v| v.schema.as_ref()?.open_api_v3_schema.as_ref());
-        serde_json::to_value(schema).unwrap_or_default()
+        let schema = serde_json::to_value(schema).unwrap_or_default();
+        Definition {
+            status: jsonschema::validator_for(&schema["properties"]["status"]).ok(),
+            schema,
+        }
     };
-    Schemas {
-        webinar: schema(Kind::Webinar),
-        class: schema(Kind::WebinarClass),
+    Definitions {
+        webinar: definition(Kind::Webinar),
+        class: definition(Kind::WebinarClass),
     }
 });
 
-fn schema(kind: Kind) -> &'static Value {
+fn definition(kind: Kind) -> &'static Definition {
     match kind {
-        Kind::WebinarClass => &SCHEMAS.class,
-        _ => &SCHEMAS.webinar,
+        Kind::WebinarClass => &DEFINITIONS.class,
+        _ => &DEFINITIONS.webinar,
     }
+}
+
+fn schema(kind: Kind) -> &'static Value {
+    &definition(kind).schema
 }
 
 /// The object without fields that its definition does not have, and with its defaults.
@@ -62,8 +78,41 @@ pub(super) fn first_status(kind: Kind) -> Option<Value> {
 pub(super) fn check(object: &Value) -> Vec<Wrong> {
     let refusals = webinar_api::check(object).err().unwrap_or_default();
     let wrong = refusals.into_iter().map(|refusal| {
+        let missing = refusal
+            .message
+            .strip_prefix('`')
+            .and_then(|m| m.strip_suffix("` must be set"));
+        if let Some(missing) = missing {
+            let dot = if refusal.path.is_empty() { "" } else { "." };
+            return Wrong::required(format!("{}{dot}{missing}", refusal.path), "");
+        }
+        if refusal.path.is_empty() {
+            return Wrong::invalid("<nil>", &Value::Null, refusal.message);
+        }
         let value = object.pointer(&pointer(&refusal.path)).unwrap_or(&Value::Null);
         Wrong::invalid(refusal.path, value, refusal.message)
+    });
+    wrong.collect()
+}
+
+/// Everything that is wrong with a status. No rule is about it.
+pub(super) fn check_status(kind: Kind, object: &Value) -> Vec<Wrong> {
+    let status = object.get("status").unwrap_or(&Value::Null);
+    let errors = definition(kind).status.iter().flat_map(|v| v.iter_errors(status));
+    let wrong = errors.map(|error| {
+        let mut field = "status".to_owned();
+        for part in error.instance_path().as_str().split('/').skip(1) {
+            if part.bytes().all(|b| b.is_ascii_digit()) {
+                field.push_str(&format!("[{part}]"));
+            } else {
+                field.push_str(&format!(".{part}"));
+            }
+        }
+        if let ValidationErrorKind::Required { property } = error.kind() {
+            let property = property.as_str().unwrap_or_default();
+            return Wrong::required(format!("{field}.{property}"), "");
+        }
+        Wrong::invalid(field, error.instance(), error.to_string())
     });
     wrong.collect()
 }

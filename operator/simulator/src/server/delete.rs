@@ -76,6 +76,13 @@ impl Server {
             _ => Fate::Now(None),
         };
         let fate = finally(now, &object, &options, fate);
+        if loses_track(&object, &options, &fate) {
+            let why = format!(
+                "Precondition failed: ResourceVersion in precondition: , ResourceVersion in object meta: {}",
+                version(&object)
+            );
+            return Err(Refusal::stored(kind, request, &why));
+        }
         match fate {
             Fate::AsBefore => Ok(answer(request, kind, &object)),
             Fate::Later(going) => {
@@ -210,7 +217,11 @@ fn gracefully(now: Timestamp, pod: &Value, options: &Options) -> Fate {
 fn finally(now: Timestamp, object: &Value, options: &Options, fate: Fate) -> Fate {
     let going = match fate {
         Fate::Now(going) => going,
-        stays => return stays,
+        Fate::Later(mut going) => {
+            collect_later(&mut going, options.propagation.as_deref());
+            return Fate::Later(going);
+        }
+        Fate::AsBefore => return Fate::AsBefore,
     };
     let graceful = going.is_some();
     let mut going = going.unwrap_or_else(|| object.clone());
@@ -227,6 +238,11 @@ fn finally(now: Timestamp, object: &Value, options: &Options, fate: Fate) -> Fat
         meta_mut(&mut going).insert("deletionGracePeriodSeconds".to_owned(), 0.into());
     }
     Fate::Later(going)
+}
+
+/// The API server forgets which version was meant when the last finalizers are those that a deletion takes away itself.
+fn loses_track(object: &Value, options: &Options, fate: &Fate) -> bool {
+    matches!(fate, Fate::Now(None)) && has_finalizers(object) && options.version.is_some()
 }
 
 /// The garbage collector's own finalizers, as the caller wants dependents to be treated.

@@ -140,6 +140,16 @@ impl Kind {
         matches!(self, Self::Webinar | Self::WebinarClass)
     }
 
+    /// The status has a path of its own.
+    pub const fn has_status(self) -> bool {
+        self.rules().status
+    }
+
+    /// The model knows server-side apply of it.
+    pub const fn is_applied(self) -> bool {
+        self.rules().managed
+    }
+
     /// The path of a collection: of one namespace, or of all with an empty `namespace`.
     pub fn path(self, namespace: &str) -> String {
         let root = match self.group() {

@@ -5,6 +5,7 @@
 
 mod admission;
 mod apply;
+mod bind;
 mod body;
 mod check;
 mod create;
@@ -147,7 +148,16 @@ impl Server {
             return Err(Refusal::not_modelled("how a watch is told: see `Watch`"));
         }
         let named = request.target.name.is_some();
+        if request.target.sub == "binding" {
+            return match request.call.method {
+                Method::POST => self.bind(now, request),
+                _ => Err(Refusal::no_method()),
+            };
+        }
         match (&request.call.method, named) {
+            (&Method::PUT | &Method::PATCH, true) if request.target.kind == Kind::Event => {
+                self.count_event(request)
+            }
             (&Method::GET, true) => self.look(request),
             (&Method::GET, false) => self.list(request),
             (&Method::POST, false) => self.create(now, request),
@@ -156,6 +166,21 @@ impl Server {
             (&Method::DELETE, true) => self.delete(now, request),
             _ => Err(Refusal::no_method()),
         }
+    }
+
+    /// A later word about an Event: it is taken to be there.
+    fn count_event(&mut self, request: &Request<'_>) -> Result<Answer, Refusal> {
+        let mut object = request.json()?;
+        self.events += 1;
+        let version = self.store.pass_by().to_string();
+        let fields = value::fields_mut(&mut object);
+        fields.insert("kind".to_owned(), Kind::Event.name().into());
+        fields.insert("apiVersion".to_owned(), Kind::Event.api_version().into());
+        let meta = value::meta_mut(&mut object);
+        meta.insert("name".to_owned(), request.name().into());
+        meta.insert("namespace".to_owned(), request.target.namespace.into());
+        meta.insert("resourceVersion".to_owned(), version.into());
+        Ok(read::shown(200, request, &object))
     }
 
     /// The object of this name. `namespace` is empty for kinds that belong to none.

@@ -156,11 +156,12 @@ fn nobody_owns(names: &[&str]) -> bool {
     )
 }
 
-/// A path and all that lead to it.
+/// Paths, and the fields that lead to them. Items on the way count only if they are in the set themselves.
 pub(super) fn with_parents(set: &Set) -> Set {
-    let parents = set
-        .iter()
-        .flat_map(|path| (1..=path.len()).map(|n| path[..n].to_vec()));
+    let parents = set.iter().flat_map(|path| {
+        let inner = (1..path.len()).filter(|n| matches!(path[n - 1], Step::Field(_)));
+        inner.chain([path.len()]).map(|n| path[..n].to_vec())
+    });
     parents.collect()
 }
 

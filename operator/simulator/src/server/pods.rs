@@ -103,12 +103,17 @@ fn volume(volume: &mut Fields) {
     }
 }
 
-/// What admission gives a pod that is new: a priority, and five minutes on a node that does not answer.
+/// What admission gives a pod that is new.
 pub(super) fn admit(pod: &mut Value) {
     requests_from_limits(pod);
     let spec = part_mut(pod, "spec");
     default(spec, "priority", 0);
     default(spec, "preemptionPolicy", "PreemptLowerPriority");
+    tolerate(spec);
+}
+
+/// Five minutes on a node that does not answer, unless the pod says otherwise. Admission sees to it at every write.
+pub(super) fn tolerate(spec: &mut Fields) {
     let tolerations = spec.entry("tolerations").or_insert_with(|| json!([]));
     let Some(tolerations) = tolerations.as_array_mut() else {
         return;

@@ -26,9 +26,14 @@ impl Server {
         )?;
         let found = self.store.within(kind, request.target.namespace);
         let found = found.filter(|object| selector.selects(object));
-        let metadata = json!({"resourceVersion": self.store.version().to_string()});
+        let mut metadata = json!({"resourceVersion": self.store.version().to_string()});
+        if kind.custom() && !request.wants_metadata() {
+            metadata["continue"] = "".into();
+        }
         let body = if request.wants_metadata() {
             let items: Vec<Value> = found.map(|o| partial(o)).collect();
+            // As the API server has it, other than in lists of whole objects.
+            let items = (!items.is_empty()).then_some(items);
             json!({
                 "kind": "PartialObjectMetadataList",
                 "apiVersion": "meta.k8s.io/v1",

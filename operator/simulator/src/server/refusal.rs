@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Answer;
+use super::body::Request;
 use super::kind::Kind;
 
 /// Why a call was refused.
@@ -136,8 +137,46 @@ impl Refusal {
         Self::new(409, "Conflict", message, about(kind, kind.name(), name))
     }
 
+    /// 409: the object that is stored has another UID.
+    pub(super) fn stored_otherwise(kind: Kind, request: &Request<'_>, wanted: &str, is: &str) -> Self {
+        let why = format!("Precondition failed: UID in precondition: {wanted}, UID in object meta: {is}");
+        Self::stored(kind, request, &why)
+    }
+
+    /// 409 in the words of the storage.
+    pub(super) fn stored(kind: Kind, request: &Request<'_>, why: &str) -> Self {
+        let path = match kind {
+            Kind::Webinar | Kind::WebinarClass => format!("{}/{}", kind.group(), kind.plural()),
+            Kind::Service => "services/specs".to_owned(),
+            _ => kind.plural().to_owned(),
+        };
+        let namespace = request.target.namespace;
+        let place = if namespace.is_empty() {
+            path
+        } else {
+            format!("{path}/{namespace}")
+        };
+        let name = request.name();
+        let why = format!(
+            "StorageError: invalid object, Code: 4, Key: /registry/{place}/{name}, ResourceVersion: 0, AdditionalErrorMsg: {why}"
+        );
+        Self::conflict(kind, name, &why)
+    }
+
+    /// 409: a pod can't be given a node.
+    pub(super) fn not_bound(name: &str, why: &str) -> Self {
+        let message = format!("Operation cannot be fulfilled on pods/binding {name:?}: {why}");
+        Self::new(
+            409,
+            "Conflict",
+            message,
+            json!({"name": name, "kind": "pods/binding"}),
+        )
+    }
+
     /// 403.
     pub(super) fn forbidden(kind: Kind, name: &str, why: &str) -> Self {
+        let name = if name.is_empty() { "Unknown" } else { name };
         let message = format!("{} {name:?} is forbidden: {why}", kind.resource());
         Self::new(403, "Forbidden", message, about(kind, kind.plural(), name))
     }
@@ -163,6 +202,13 @@ impl Refusal {
     /// 422: fields are wrong.
     pub(super) fn invalid(kind: Kind, name: &str, wrong: &[Wrong]) -> Self {
         Self::unprocessable(&kind.qualified(), kind.group(), kind.name(), name, wrong)
+    }
+
+    /// 422: an object of another kind than the path's, which is one of our own.
+    pub(super) fn other_kind(kind: Kind, is: &str, name: &str) -> Self {
+        let wrong = Wrong::invalid("kind", &is.into(), format!("must be {}", kind.name()));
+        let qualified = format!("{is}.{}", kind.group());
+        Self::unprocessable(&qualified, kind.group(), is, name, &[wrong])
     }
 
     /// 422: the update must say which version it means. Here the API server names the resource, not the kind.

@@ -15,7 +15,10 @@ pub(super) fn read(kind: Kind, mut object: Value) -> Value {
     if kind.custom() {
         return custom::read(kind, object);
     }
-    let mut data = fields_mut(&mut object).remove("data");
+    let known = own_fields(kind);
+    let fields = fields_mut(&mut object);
+    fields.retain(|key, _| known.is_empty() || known.contains(&key.as_str()) || ALL.contains(&key.as_str()));
+    let mut data = fields.remove("data");
     drop_empty(&mut object);
     // Free-form: kept to the letter.
     if let Some(data) = data.take().filter(|d| !d.is_null()) {
@@ -23,6 +26,23 @@ pub(super) fn read(kind: Kind, mut object: Value) -> Value {
     }
     fill_in(kind, &mut object);
     object
+}
+
+/// What every object may have.
+const ALL: [&str; 3] = ["apiVersion", "kind", "metadata"];
+
+/// What objects of a kind may have beside [`ALL`]; none: anything.
+fn own_fields(kind: Kind) -> &'static [&'static str] {
+    match kind {
+        Kind::Pod | Kind::Service | Kind::PodDisruptionBudget | Kind::Namespace | Kind::ResourceQuota => {
+            &["spec", "status"]
+        }
+        Kind::Lease => &["spec"],
+        Kind::ControllerRevision => &["data", "revision"],
+        Kind::PodTemplate => &["template"],
+        Kind::EndpointSlice => &["addressType", "endpoints", "ports"],
+        Kind::Webinar | Kind::WebinarClass | Kind::Event => &[],
+    }
 }
 
 /// Metadata never holds empty things, and nobody but the API server writes `managedFields`.
@@ -93,7 +113,8 @@ fn fill_in(kind: Kind, object: &mut Value) {
             default(fields_mut(object), "spec", json!({}));
         }
         Kind::ControllerRevision => default(fields_mut(object), "revision", 0),
-        Kind::Webinar | Kind::WebinarClass | Kind::Event => {}
+        Kind::Event => default(fields_mut(object), "deprecatedSource", json!({})),
+        Kind::Webinar | Kind::WebinarClass => {}
     }
     if kind.rules().status {
         default(fields_mut(object), "status", json!({}));

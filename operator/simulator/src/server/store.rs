@@ -15,6 +15,9 @@ use super::{Change, Happened};
 pub(super) struct Stored {
     pub(super) object: Arc<Value>,
     pub(super) owners: Owners,
+    /// The status that is shown is a default that was never written: the next change writes it, even one that changes
+    /// nothing.
+    pub(super) bare: bool,
 }
 
 /// All objects of all kinds.
@@ -76,6 +79,7 @@ impl Store {
         let stored = Stored {
             object: Arc::clone(&object),
             owners,
+            bare: false,
         };
         let shelf = &mut self.shelves[kind as usize];
         let before = shelf.objects.insert(key, stored).map(|s| s.object);
@@ -90,6 +94,16 @@ impl Store {
             object: Arc::clone(&object),
             before,
         });
+        object
+    }
+
+    /// Stores an object that somebody has created.
+    pub(super) fn add(&mut self, kind: Kind, object: Value, owners: Owners) -> Arc<Value> {
+        let object = self.keep(kind, object, owners);
+        let key = key(said(&object, "namespace"), name(&object));
+        if let Some(stored) = self.shelves[kind as usize].objects.get_mut(&key) {
+            stored.bare = kind.custom();
+        }
         object
     }
 

@@ -1,6 +1,8 @@
 //! PUT and PATCH: something changes.
 
 use jiff::Timestamp;
+use json_patch::jsonptr::Pointer;
+use json_patch::{AddOperation, Patch, PatchOperation};
 use serde_json::Value;
 
 use super::body::Request;
@@ -10,9 +12,9 @@ use super::read::shown;
 use super::refusal::Refusal;
 use super::store::Stored;
 use super::value::{
-    fields, fields_mut, grace, has_finalizers, is_going, meta, meta_mut, name, set, uid, version,
+    fields, fields_mut, grace, has_finalizers, is_going, meta, meta_mut, name, part_mut, set, uid, version,
 };
-use super::{Answer, Server, apply, check, custom, services, shape};
+use super::{Answer, Server, apply, check, custom, pods, services, shape};
 
 const MOST_STEPS: usize = 10_000;
 
@@ -25,7 +27,7 @@ impl Server {
         let Some(stored) = self.found(request) else {
             let creates = kind.rules().create_on_update && request.target.sub.is_empty();
             if !uid(&new).is_empty() && creates {
-                return Err(other_uid(kind, request, &new, ""));
+                return Err(Refusal::stored_otherwise(kind, request, uid(&new), ""));
             }
             if !creates {
                 return Err(Refusal::not_found(kind, request.name()));
@@ -35,7 +37,7 @@ impl Server {
         };
         let is = uid(&stored.object);
         if !uid(&new).is_empty() && uid(&new) != is {
-            return Err(other_uid(kind, request, &new, is));
+            return Err(Refusal::stored_otherwise(kind, request, uid(&new), is));
         }
         let owners = stored
             .owners
@@ -123,6 +125,9 @@ impl Server {
         let (kind, sub) = (request.target.kind, request.target.sub);
         let (label, old) = (request.name(), &stored.object);
         self.in_namespace(kind, request.target.namespace)?;
+        if kind == Kind::Pod && sub.is_empty() {
+            pods::tolerate(part_mut(&mut new, "spec"));
+        }
         if version(&new).is_empty() {
             if !kind.rules().blind_update {
                 return Err(Refusal::no_version(kind, label));
@@ -145,18 +150,18 @@ impl Server {
         ] {
             set(meta_mut(&mut new), key, meta(old).get(key).cloned());
         }
+        if sub.is_empty() {
+            services::allocate(kind, &mut new, Some(old), self.store.version());
+        }
         let wrong = check::changed(kind, sub, old, &new);
         if !wrong.is_empty() {
             return Err(Refusal::invalid(kind, name(old), &wrong));
-        }
-        if sub.is_empty() {
-            services::allocate(kind, &mut new, Some(old), self.store.version());
         }
         if is_done(old, &new) {
             self.store.take(kind, request.target.namespace, label);
             return Ok(shown(200, request, &new));
         }
-        if new == **old && owners == stored.owners {
+        if new == **old && owners == stored.owners && !stored.bare {
             return Ok(shown(200, request, old));
         }
         let kept = self.store.keep(kind, new, owners);
@@ -179,23 +184,6 @@ fn has_own_finalizers(object: &Value) -> bool {
 
 fn said_kind(object: &Value) -> &str {
     super::value::text(fields(object), "kind")
-}
-
-/// 409: a PUT that names another UID. These are the words of the storage.
-fn other_uid(kind: Kind, request: &Request<'_>, new: &Value, is: &str) -> Refusal {
-    let path = match (kind.group(), kind) {
-        (_, Kind::Service) => "services/specs".to_owned(),
-        ("" | "apps" | "coordination.k8s.io" | "policy" | "discovery.k8s.io", _) => kind.plural().to_owned(),
-        (group, _) => format!("{group}/{}", kind.plural()),
-    };
-    let namespace = request.target.namespace;
-    let slash = if namespace.is_empty() { "" } else { "/" };
-    let why = format!(
-        "StorageError: invalid object, Code: 4, Key: /registry/{path}/{namespace}{slash}{}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {}, UID in object meta: {is}",
-        request.name(),
-        uid(new)
-    );
-    Refusal::conflict(kind, request.name(), &why)
 }
 
 /// Takes back what this call may not change, and counts changes of what is asked for.
@@ -245,12 +233,37 @@ fn prepare(kind: Kind, sub: &str, old: &Value, new: &mut Value) {
 }
 
 fn by_steps(request: &Request<'_>, object: &mut Value) -> Result<(), Refusal> {
-    let patch: json_patch::Patch = serde_json::from_slice(&request.call.body)
+    let patch: Patch = serde_json::from_slice(&request.call.body)
         .map_err(|error| Refusal::bad_request(format!("error decoding patch: {error}")))?;
     if patch.0.len() > MOST_STEPS {
         return Err(Refusal::bad_request("the patch has too many steps"));
     }
-    json_patch::patch_unsafe(object, &patch).map_err(|_| Refusal::patch_failed())
+    for step in patch.0 {
+        let step = match step {
+            // To the API server's library these are the same, as long as no list is concerned.
+            PatchOperation::Replace(replace) if is_field(object, &replace.path) => {
+                PatchOperation::Add(AddOperation {
+                    path: replace.path,
+                    value: replace.value,
+                })
+            }
+            // So is a null and nothing.
+            PatchOperation::Test(test) if test.value.is_null() && is_missing(object, &test.path) => continue,
+            step => step,
+        };
+        json_patch::patch_unsafe(object, &Patch(vec![step])).map_err(|_| Refusal::patch_failed())?;
+    }
+    Ok(())
+}
+
+/// The path leads to a field of an object that is there; the field itself need not be.
+fn is_field(object: &Value, path: &Pointer) -> bool {
+    path.parent()
+        .is_some_and(|parent| parent.resolve(object).is_ok_and(Value::is_object))
+}
+
+fn is_missing(object: &Value, path: &Pointer) -> bool {
+    is_field(object, path) && path.resolve(object).is_err()
 }
 
 fn by_merge(request: &Request<'_>, object: &mut Value) -> Result<(), Refusal> {

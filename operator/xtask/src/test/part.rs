@@ -104,7 +104,7 @@ fn cluster(nightly: bool) -> Result<Vec<String>> {
     for target in ["monitoring", "release", "chart"] {
         twice.extend(stories::run(target, &[], nightly)?);
     }
-    for target in ["control_plane", "dataplane"] {
+    for target in ["control_plane", "honest", "dataplane"] {
         twice.extend(stories::run(target, &control_plane, nightly)?);
     }
     let large: Vec<&str> = control_plane.iter().chain(&LARGE).copied().collect();

@@ -9,12 +9,13 @@ use anyhow::{Context, Result};
 use crate::repository::root;
 
 /// Those that run programs of [`Part::Tools`](super::part::Part::Tools), most of them a control plane.
-pub(super) const CLUSTER: [&str; 7] = [
+pub(super) const CLUSTER: [&str; 8] = [
     "prometheus",
     "monitoring",
     "release",
     "chart",
     "control_plane",
+    "honest",
     "dataplane",
     "cluster",
 ];
