@@ -117,6 +117,8 @@ pub struct World {
     /// Where Services lead.
     pub routes: Routes,
     slices_due: bool,
+    /// When whoever waits for a node looks again.
+    pending_at: Option<u64>,
     /// Events by namespace and name.
     pub shows: BTreeMap<Key, Show>,
     /// UIDs of SFUs and mids that receive nothing.
@@ -161,6 +163,7 @@ impl World {
             bodies: Bodies::default(),
             routes: Routes::default(),
             slices_due: false,
+            pending_at: None,
             shows: BTreeMap::new(),
             stalled: BTreeSet::new(),
             network: Network::default(),

@@ -35,7 +35,7 @@ impl World {
                 self.stalled.remove(&body.uid);
                 if let Some(node) = body.node {
                     self.nodes.leave(node, &key);
-                    self.set(1, Timer::Pending);
+                    self.look_again(1);
                 }
                 self.publisher_lost(&body.uid);
                 self.slices_follow();
@@ -86,11 +86,21 @@ impl World {
         });
         let waiting = self.bodies.all.values().filter(|b| b.pending).count();
         self.ask_for_nodes(waiting);
-        self.set(10 * SECOND, Timer::Pending);
+        self.look_again(10 * SECOND);
+    }
+
+    /// Whoever waits looks for a node again, so many ticks later at the latest.
+    fn look_again(&mut self, ticks: u64) {
+        let at = self.now.0 + ticks;
+        if self.pending_at.is_none_or(|known| at < known) {
+            self.pending_at = Some(at);
+            self.set(ticks, Timer::Pending);
+        }
     }
 
     /// Whoever waits for a node looks again.
     pub(super) fn schedule_pending(&mut self) {
+        self.pending_at = None;
         let waiting: Vec<Key> = self
             .bodies
             .all
@@ -104,7 +114,7 @@ impl World {
         let left = self.bodies.all.values().filter(|b| b.pending && b.alive()).count();
         if left > 0 {
             self.ask_for_nodes(left);
-            self.set(10 * SECOND, Timer::Pending);
+            self.look_again(10 * SECOND);
         }
     }
 }
