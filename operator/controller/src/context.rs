@@ -89,7 +89,10 @@ impl Context {
         let current = self
             .recollection
             .with(&owner.uid, |known| self.caches.show_own_writes(known));
-        current.then(|| self.caches.look(owner))
+        let mut seen = current.then(|| self.caches.look(owner))?;
+        let newest = seen.revisions.first();
+        seen.pinned = newest.map(|r| self.recollection.with(&owner.uid, |known| known.pinned(r)));
+        Some(seen)
     }
 
     /// What a decision may know of the past.

@@ -11,6 +11,7 @@ use kube::runtime::reflector::Store;
 use kube::{Resource, ResourceExt as _};
 use webinar_api::{Webinar, WebinarClass, labels};
 
+use crate::memory::Pinned;
 use crate::neighbours::Everyone;
 use crate::ownership::{Owner, concerns, is_owned_by, told_apart};
 use crate::recent::{Kind, Known};
@@ -43,6 +44,8 @@ pub(crate) struct Seen {
     pub(crate) budgets: Vec<Arc<PodDisruptionBudget>>,
     /// Newest run first.
     pub(crate) revisions: Vec<Arc<ControllerRevision>>,
+    /// What the newest run pinned, if that was read already.
+    pub(crate) pinned: Option<Result<Pinned, String>>,
     pub(crate) platform: Platform,
     /// Filled when a class has a ceiling over all its Webinars.
     pub(crate) everyone: Everyone,
@@ -120,6 +123,7 @@ impl Caches {
             })),
             budgets: owned(&self.budgets.store, owner),
             revisions,
+            pinned: None,
             platform,
             everyone,
         }

@@ -2,13 +2,15 @@
 //! of keeping capacity.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
+use k8s_openapi::api::apps::v1::ControllerRevision;
 use tokio::time::Instant;
 use webinar_plan::{Alarm, Pod, Reason, Recent, Setback, Slot, Watch};
 
 use crate::act::Pace;
+use crate::memory::{self, Pinned};
 use crate::watch::Mark;
 
 /// Kinds whose caches must show our own writes before we act again.
@@ -43,12 +45,26 @@ pub(crate) struct Known {
     pub(crate) failures: u32,
     /// Until when the API server wants to be left alone.
     pub(crate) alone_until: Option<Instant>,
+    /// What a run pinned, and the object that it was read of.
+    pinned: Option<(Arc<ControllerRevision>, Result<Pinned, String>)>,
     run: u32,
     occupied: BTreeMap<Slot, String>,
     vanished: BTreeMap<Slot, String>,
 }
 
 impl Known {
+    /// What a run pinned. It is read and its hash computed once for each version of the object, not at each look.
+    pub(crate) fn pinned(&mut self, revision: &Arc<ControllerRevision>) -> Result<Pinned, String> {
+        match &self.pinned {
+            Some((of, read)) if Arc::ptr_eq(of, revision) => read.clone(),
+            _ => {
+                let read = memory::read_pinned(revision);
+                self.pinned = Some((Arc::clone(revision), read.clone()));
+                read
+            }
+        }
+    }
+
     /// What a decision about `run` may know of the past. Takes note of slots whose pod has vanished since
     /// last time.
     pub(crate) fn recall(&mut self, run: u32, pods: &[Pod]) -> Recent {

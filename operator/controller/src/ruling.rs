@@ -51,7 +51,9 @@ pub(crate) fn ruling(webinar: &Webinar, seen: &Seen) -> Rule {
         Ok(memory) => memory,
         Err(why) => return rule(None, Err(unreadable(why))),
     };
-    let pinned = memory::read_pinned(revision).map_err(unreadable).and_then(usable);
+    let read = seen.pinned.clone();
+    let read = read.unwrap_or_else(|| memory::read_pinned(revision));
+    let pinned = read.map_err(unreadable).and_then(usable);
     if memory.active() {
         let superseded = match &pinned {
             Ok((pinned, _)) => superseded(pinned, webinar, &seen.platform),

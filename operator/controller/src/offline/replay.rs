@@ -75,6 +75,7 @@ impl State {
             services: owned(&self.services, owner),
             budgets: owned(&self.budgets, owner),
             revisions,
+            pinned: None,
             platform: manifests.platform.clone(),
             everyone: Everyone {
                 webinars: self.guarded(),
