@@ -38,6 +38,7 @@ mod t01_crash_each_write;
 mod t02_time_travel;
 mod t03_missed_edges;
 mod t04_stale_cache_create;
+mod t05_field_mutation;
 mod t06_conflict_storm;
 mod t07_api_errors;
 mod t08_watch_loss;
