@@ -49,6 +49,7 @@ mod t12_ownership;
 mod t13_quiet;
 mod t14_poisoned_object;
 mod t15_upgrade_skew;
+mod t16_apiserver_outage;
 mod t17_node_zone_loss;
 mod t18_drain_pdb;
 mod t19_quota;
