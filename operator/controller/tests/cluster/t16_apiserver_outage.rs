@@ -45,6 +45,7 @@ fn t16_an_api_server_that_is_down_around_the_start_costs_nobody_anything() {
 
         let said = scene.log()?.lines().count();
         scene.control_plane.kill(Tool::ApiServer)?;
+        ensure!(now() < show.start, "the start came first");
         let away = watched_until(scene, show.start + seconds(around), false).await?;
         let lines = scene.log()?.lines().count() - said;
         println!("while the API server was down: {away}; {lines} lines");

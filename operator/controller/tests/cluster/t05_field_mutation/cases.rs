@@ -1,6 +1,6 @@
 //! From a field and what may be in it to specs, and what must come of each.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Map, Value, json};
@@ -109,6 +109,39 @@ pub(super) fn of(field: &Field, samples: &[Value]) -> Result<Vec<Case>> {
         });
     }
     Ok(cases)
+}
+
+/// Several accepted cases in one, each of another field at the top of the spec: no rule is about two of those that are kept.
+/// There are as many as the field with the most cases has.
+pub(super) fn together(sample: &Value, cases: &[&Case]) -> Vec<Case> {
+    let mut by_field: BTreeMap<&str, Vec<&Case>> = BTreeMap::new();
+    for &case in cases {
+        let top = case.at.split('/').nth(1).unwrap_or_default();
+        by_field.entry(top).or_default().push(case);
+    }
+    let most = by_field.values().map(Vec::len).max().unwrap_or_default();
+    let nth = |n: usize| {
+        let mut spec = sample.clone();
+        let mut ats = Vec::new();
+        let mut whats = Vec::new();
+        for (top, cases) in &by_field {
+            let Some(case) = cases.get(n) else { continue };
+            match case.spec.get(top) {
+                Some(value) => spec[*top] = value.clone(),
+                None => _ = spec.as_object_mut().and_then(|spec| spec.remove(*top)),
+            }
+            ats.push(case.at.as_str());
+            whats.push(case.name());
+        }
+        Case {
+            at: ats.join(","),
+            what: format!("({})", whats.join("; ")),
+            spec,
+            is_null: false,
+            refused: None,
+        }
+    };
+    (0..most).map(nth).collect()
 }
 
 fn short(value: &Value) -> String {

@@ -16,7 +16,7 @@ pub(super) const DEFAULT_CLASS: &str = "usual";
 /// Of both.
 const MAX_TIER: Tier = Tier::T100k;
 
-/// The status of a class, in which the field `at` was changed.
+/// The status of a class, in which the fields `at` were changed.
 pub(super) fn of_class(at: &str, spec: &Value, status: &Value) -> Result<()> {
     let spec: WebinarClassSpec = serde_json::from_value(spec.clone())?;
     let status = completed(status)?;
@@ -32,12 +32,10 @@ pub(super) fn of_class(at: &str, spec: &Value, status: &Value) -> Result<()> {
     let relay = templates.relay.as_deref();
     let secretive = relay == Some("secretive") && !spec.allow_credentials;
     if !names(&templates.sfu) || !relay.is_none_or(names) || secretive {
-        let field = path(at).replace("spec.", "");
+        let named = |at: &str| said.contains(&format!("`{}", path(at).replace("spec.", "")));
         ensure!(
-            condition.status == "False"
-                && condition.reason == "ClassNotAccepted"
-                && said.contains(&format!("`{field}")),
-            "{condition:?} does not name {field}"
+            condition.status == "False" && condition.reason == "ClassNotAccepted" && at.split(',').any(named),
+            "{condition:?} names none of {at}"
         );
         ensure!(
             status.tiers.is_empty() && status.viewers_per_relay.is_none(),
