@@ -220,28 +220,20 @@ fn definition(kind: &str) -> Result<Value> {
 /// What rules say about several fields.
 fn together_in_a_webinar(sample: &Value) -> Vec<Case> {
     let below = Some("`maxTier` must not be below `tier`");
-    vec![
-        together(
-            sample,
-            "/maxTier",
-            json!({"tier": "100k", "maxTier": "50k"}),
-            below,
-        ),
-        together(
-            sample,
-            "/maxTier",
-            json!({"tier": "10k", "maxTier": "room"}),
-            below,
-        ),
-        together(sample, "/maxTier", json!({"tier": "50k", "maxTier": "50k"}), None),
-        together(sample, "/maxTier", json!({"tier": "100k", "maxTier": null}), None),
-        together(
-            sample,
+    let cases = [
+        ("/maxTier", json!({"tier": "100k", "maxTier": "50k"}), below),
+        ("/maxTier", json!({"tier": "10k", "maxTier": "room"}), below),
+        ("/maxTier", json!({"tier": "50k", "maxTier": "50k"}), None),
+        ("/maxTier", json!({"tier": "100k", "maxTier": null}), None),
+        (
             "/startTime",
             json!({"startTime": "2001-01-01T00:00:00Z", "suspend": true}),
             None,
         ),
-    ]
+    ];
+    cases
+        .map(|(at, change, refused)| together(sample, at, &change, refused))
+        .into()
 }
 
 fn together_in_a_class(sample: &Value) -> Vec<Case> {
@@ -255,80 +247,68 @@ fn together_in_a_class(sample: &Value) -> Vec<Case> {
     let ports = |first: Value, second: Value| json!({"services": {"viewers": {"ports": [first, second]}}});
     let port =
         |name: &str, port: u16, protocol: &str| json!({"name": name, "port": port, "protocol": protocol});
-    vec![
-        together(
-            sample,
+    let cases = [
+        (
             "/attendance",
             json!({"attendance": {"prometheus": prometheus}}),
             source,
         ),
-        together(
-            sample,
+        (
             "/maxTier",
             json!({"maxTier": "room", "templates": {"relay": null}}),
             None,
         ),
-        together(
-            sample,
+        (
             "/sizing",
             json!({"sizing": {"hardUtilizationPercent": 69, "maxCPUUtilizationPercent": 70}}),
             cpu,
         ),
-        together(
-            sample,
+        (
             "/sizing",
             json!({"sizing": {"hardUtilizationPercent": 69, "maxEgressUtilizationPercent": 70}}),
             egress,
         ),
-        together(
-            sample,
+        (
             "/sizing",
             json!({"sizing": {"hardUtilizationPercent": 70, "maxEgressUtilizationPercent": 70}}),
             None,
         ),
-        together(sample, "/topology", json!({"topology": {"zones": 3}}), zones),
-        together(
-            sample,
-            "/topology",
-            json!({"topology": {"zoneNames": ["zone-a"]}}),
-            zones,
-        ),
-        together(
-            sample,
+        ("/topology", json!({"topology": {"zones": 3}}), zones),
+        ("/topology", json!({"topology": {"zoneNames": ["zone-a"]}}), zones),
+        (
             "/topology/zoneNames",
             json!({"topology": {"zoneNames": ["zone-a", "zone-a"]}}),
             Some("Duplicate value"),
         ),
-        together(
-            sample,
+        (
             "/services/viewers",
             json!({"services": {"viewers": {"type": "NodePort"}}}),
             balancer,
         ),
-        together(
-            sample,
+        (
             "/services/viewers",
             ports(port("a", 80, "TCP"), port("b", 80, "TCP")),
             twice,
         ),
-        together(
-            sample,
+        (
             "/services/viewers",
             ports(port("a", 80, "TCP"), port("a", 81, "TCP")),
             Some("Duplicate value"),
         ),
-        together(
-            sample,
+        (
             "/services/viewers",
             ports(port("a", 80, "TCP"), port("b", 80, "UDP")),
             None,
         ),
-    ]
+    ];
+    cases
+        .map(|(at, change, refused)| together(sample, at, &change, refused))
+        .into()
 }
 
-fn together(sample: &Value, at: &str, change: Value, refused: Option<&str>) -> Case {
+fn together(sample: &Value, at: &str, change: &Value, refused: Option<&str>) -> Case {
     let mut spec = sample.clone();
-    json_patch::merge(&mut spec, &change);
+    json_patch::merge(&mut spec, change);
     Case {
         at: at.to_owned(),
         what: format!("with {change}"),
