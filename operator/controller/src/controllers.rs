@@ -182,8 +182,10 @@ pub(crate) async fn judge_classes(
             context,
         )
         .for_each(|done| async move {
-            if let Err(error) = done {
-                report_failure(&error);
+            match done {
+                // A class that is gone needs no judgement.
+                Ok(_) | Err(controller::Error::ObjectNotFound(_)) => {}
+                Err(error) => report_failure(&error),
             }
         })
         .await;

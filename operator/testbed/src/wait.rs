@@ -12,6 +12,9 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
 /// Calls `probe` until it answers `Ok`, at most for `deadline`.
 ///
+/// It pauses for at least as long as the look took: looking at a thousand pods all the time would leave the machine to nobody
+/// else.
+///
 /// An `Err` means "not yet": say in it what was seen, as it is quoted when the deadline passes.
 /// An error made by [`give_up`] ends the wait at once. A probe that hangs is cut off at the deadline.
 ///
@@ -26,12 +29,13 @@ pub async fn eventually<T>(
     let polling = async {
         let mut pause = FIRST_PAUSE;
         loop {
+            let began = Instant::now();
             match probe().await {
                 Ok(value) => return Ok(value),
                 Err(error) if error.is::<GiveUp>() => return Err(error),
                 Err(error) => seen = error,
             }
-            tokio::time::sleep(pause).await;
+            tokio::time::sleep(pause.max(began.elapsed())).await;
             pause = (pause * 3 / 2).min(LONGEST_PAUSE);
         }
     };
@@ -112,6 +116,21 @@ mod tests {
             format!("{error:#}"),
             "waited 100ms in vain for six nodes; last seen: 2 of 6"
         );
+    }
+
+    #[tokio::test]
+    async fn long_looks_are_followed_by_long_pauses() {
+        let mut looks = 0;
+        let look = async || -> Result<()> {
+            looks += 1;
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            bail!("not yet")
+        };
+        // Without pauses it would be ten.
+        eventually("what never is", Duration::from_secs(2), look)
+            .await
+            .expect_err("never true");
+        assert!((1..=5).contains(&looks), "{looks} looks");
     }
 
     #[tokio::test]
