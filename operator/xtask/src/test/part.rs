@@ -96,7 +96,13 @@ fn unit() -> Result<()> {
 const LARGE: [&str; 3] = ["million::", "nodes::", "t24_flood::"];
 
 /// Stories of audiences, which wait for people nearly all of their time.
-const WATCHED: [&str; 4] = ["live::", "t10_clock_jump::", "t21_viewer_safe::", "dashboards::"];
+const WATCHED: [&str; 5] = [
+    "live::",
+    "t10_clock_jump::",
+    "t16_apiserver_outage::",
+    "t21_viewer_safe::",
+    "dashboards::",
+];
 
 fn cluster(nightly: bool) -> Result<Vec<String>> {
     let control_plane = ["--test-threads=1", "--nocapture"];
