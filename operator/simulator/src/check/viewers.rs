@@ -69,7 +69,9 @@ impl World {
     fn overdue(&self, uid: &str, pod: &Judged) -> bool {
         let run = self.run_of(uid).unwrap_or_default();
         let timeout = self.checks.known.get(uid).map_or(SignedDuration::ZERO, |k| k.drain_timeout);
-        let over = |since: Timestamp| since.saturating_add(timeout).is_ok_and(|t| t <= self.now.time());
+        // Times of a world have whole ticks; what is written in between has not.
+        let now = self.now.after(1).time();
+        let over = |since: Timestamp| since.saturating_add(timeout).is_ok_and(|t| t <= now);
         !run.serves() && pod.drains.is_some_and(over)
     }
 
