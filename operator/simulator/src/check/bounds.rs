@@ -51,8 +51,7 @@ impl World {
             self.checks.broken(Invariant::Bounds, self.now, text);
         }
         let Some(known) = self.checks.known.get(uid) else { return };
-        let Some(counts) = known.pods(known.max_tier) else { return };
-        let most = counts.total() + known.ordered;
+        let most = known.most_pods();
         // Pods that are replaced may be there beside those that replace them.
         let bound = usize::try_from(most * 2 + 5).unwrap_or(usize::MAX);
         if total > bound {

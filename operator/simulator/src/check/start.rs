@@ -102,7 +102,7 @@ impl World {
     fn seats_ready(&self, uid: &str, known: &super::Known, tier: Tier) -> (bool, u32) {
         let pods: Vec<&Arc<Value>> = self.pods_of(uid).filter(|p| is_alive(p) && is_ready(p)).collect();
         let sfus = pods.iter().filter(|p| label(p, labels::ROLE) == Some("sfu")).count();
-        let seats = if tier == Tier::Room && known.max_tier == Tier::Room {
+        let seats = if known.shape().is_some_and(|shape| shape.room) {
             tier.attendees() * u32::from(sfus > 0)
         } else {
             let relays = pods.iter().filter(|p| takes_viewers(p)).count();
@@ -119,8 +119,7 @@ impl World {
     /// All that is asked for at once would fit.
     pub(super) fn has_room(&self) -> bool {
         let asked = self.server.all(Kind::Webinar).filter_map(|w| {
-            let known = self.checks.known.get(text(w, "/metadata/uid")?)?;
-            Some(known.pods(known.max_tier)?.total() + known.ordered)
+            Some(self.checks.known.get(text(w, "/metadata/uid")?)?.most_pods())
         });
         let asked = usize::try_from(asked.sum::<u32>()).unwrap_or(usize::MAX);
         // Those on their way out still hold their machines.
