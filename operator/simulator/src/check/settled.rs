@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 use webinar_api::labels;
+use webinar_plan::{Role, Tier};
 
 use super::Invariant;
-use super::fleet::{is_alive, is_ready};
+use super::fleet::{is_alive, is_ready, takes_viewers};
 use crate::server::Kind;
 use crate::time::{MINUTE, Moment};
 use crate::world::{Key, World, key, label, owner, text};
@@ -86,7 +87,18 @@ impl World {
             return None;
         }
         self.cover.reach("settled", "on air");
-        for slot in counts.slots() {
+        // Capacity that may follow the audience is what the audience needs.
+        let over = run.end.is_some_and(|end| end <= self.now.time());
+        let follows = over || text(&found, "/spec/release") == Some("AfterPeak");
+        if follows {
+            let serving = pods.iter().filter(|p| takes_viewers(p)).count();
+            let seats = known.capacity.seats(u32::try_from(serving).unwrap_or(0), run.max_tier?);
+            let watching = self.watching(webinar);
+            if run.tier? != Tier::Room && seats < watching {
+                return Some(format!("{seats} seats for {watching} who watch"));
+            }
+        }
+        for slot in counts.slots().filter(|s| !follows || s.role == Role::Sfu) {
             let slot = slot.to_string();
             match slots.get(slot.as_str()) {
                 Some((1, 1)) => {}
