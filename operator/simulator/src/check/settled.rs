@@ -93,7 +93,8 @@ impl World {
         if follows {
             let serving = pods.iter().filter(|p| takes_viewers(p)).count();
             let seats = known.capacity.seats(u32::try_from(serving).unwrap_or(0), run.max_tier?);
-            let watching = self.watching(webinar);
+            // Who watches beyond the tier has found room in need.
+            let watching = self.watching(webinar).min(run.max_tier?.attendees());
             if run.tier? != Tier::Room && seats < watching {
                 return Some(format!("{seats} seats for {watching} who watch"));
             }

@@ -90,7 +90,7 @@ impl World {
         let show = key(webinar);
         let need = match (tier, follows) {
             (Tier::Room, _) => return,
-            (_, true) => self.watching(&show),
+            (_, true) => self.watching(&show).min(max.attendees()),
             (tier, false) => tier.attendees(),
         };
         let seats = |relays: u32| known.capacity.seats(relays, max);
