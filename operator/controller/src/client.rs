@@ -11,8 +11,8 @@ use kube::client::{Body, ClientBuilder};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use tower::timeout::TimeoutLayer;
-use tower::{BoxError, Service};
 use tower::util::MapResponseLayer;
+use tower::{BoxError, Service};
 
 use crate::cli::RunArgs;
 use crate::clock::Clock;

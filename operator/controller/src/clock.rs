@@ -111,7 +111,9 @@ impl Wall {
     fn now(&self) -> Timestamp {
         match self {
             Self::Machine { offset } => {
-                let text = offset.as_ref().and_then(|file| std::fs::read_to_string(file).ok());
+                let text = offset
+                    .as_ref()
+                    .and_then(|file| std::fs::read_to_string(file).ok());
                 let seconds = text.and_then(|text| text.trim().parse().ok());
                 after(Timestamp::now(), SignedDuration::from_secs(seconds.unwrap_or(0)))
             }

@@ -51,7 +51,10 @@ const ELSEWHERE: [&str; 0] = [];
 impl Cover {
     /// What a complete run reaches and this one has not: each fault, and each branch of decisions.
     pub fn missing(&self) -> Vec<String> {
-        let reasons = Reason::ALL.iter().map(|r| r.as_str()).filter(|r| !ELSEWHERE.contains(r));
+        let reasons = Reason::ALL
+            .iter()
+            .map(|r| r.as_str())
+            .filter(|r| !ELSEWHERE.contains(r));
         let told = |reason: &str| self.count("reason", reason) + self.count("notice", reason) > 0;
         let unsaid = reasons.filter(|r| !told(r)).map(|r| format!("reason {r}"));
         let expected = expected();
@@ -65,7 +68,8 @@ impl Cover {
 
 fn expected() -> Vec<(&'static str, String)> {
     let mut out: Vec<(&str, String)> = Vec::new();
-    let mut add = |kind: &'static str, names: &[&str]| out.extend(names.iter().map(|n| (kind, (*n).to_owned())));
+    let mut add =
+        |kind: &'static str, names: &[&str]| out.extend(names.iter().map(|n| (kind, (*n).to_owned())));
     add("phase", &Phase::ALL.map(Phase::as_str));
     add("cordon", &Cordon::ALL.map(Cordon::as_str));
     add("setback", &["Quota", "Conflict"]);
@@ -87,25 +91,91 @@ fn expected() -> Vec<(&'static str, String)> {
             "watch lists again",
         ],
     );
-    add("lie told", &["Silent", "Zero", "Half", "Tenfold", "Absurd", "Missing", "Resets"]);
+    add(
+        "lie told",
+        &["Silent", "Zero", "Half", "Tenfold", "Absurd", "Missing", "Resets"],
+    );
     add(
         "branch",
         &[
-            "create", "slow start", "reroute", "disown", "uncordon", "forget", "failover", "postponed", "suspended",
-            "resumed", "incident", "second run", "stand-in", "strangers", "neighbours", "vanished", "order", "skew",
+            "create",
+            "slow start",
+            "reroute",
+            "disown",
+            "uncordon",
+            "forget",
+            "failover",
+            "postponed",
+            "suspended",
+            "resumed",
+            "incident",
+            "second run",
+            "stand-in",
+            "strangers",
+            "neighbours",
+            "vanished",
+            "order",
+            "skew",
         ],
     );
-    add("settled", &["suspended", "no run under way", "on air", "draining", "quiet"]);
-    add("start", &["on time", "late after trouble", "late for want of machines"]);
-    add("answer", &["POST pods 409", "POST pods 403", "DELETE pods 409", "DELETE pods 404", "PATCH pods 422"]);
-    out.extend(RemovalReason::ALL.iter().map(|r| ("removal", r.as_str().to_owned())));
+    add(
+        "settled",
+        &["suspended", "no run under way", "on air", "draining", "quiet"],
+    );
+    add(
+        "start",
+        &["on time", "late after trouble", "late for want of machines"],
+    );
+    add(
+        "answer",
+        &[
+            "POST pods 409",
+            "POST pods 403",
+            "DELETE pods 409",
+            "DELETE pods 404",
+            "PATCH pods 422",
+        ],
+    );
+    out.extend(
+        RemovalReason::ALL
+            .iter()
+            .map(|r| ("removal", r.as_str().to_owned())),
+    );
     out
 }
 
 /// Every happening, as [`crate::What::name`] has it.
 const HAPPENINGS: [&str; 32] = [
-    "create", "edit", "delete", "audience", "presenters", "editClass", "quota", "deletePod", "failPod", "hangPod",
-    "lookAlike", "nodeDown", "nodeGone", "zoneDown", "noImages", "noNodes", "outage", "refusals", "lostAnswers",
-    "lostCalls", "slowCalls", "cut", "crash", "crashAtWrite", "restart", "holdWatch", "breakWatch", "clockJump",
-    "stall", "stallMid", "stallRelay", "lie",
+    "create",
+    "edit",
+    "delete",
+    "audience",
+    "presenters",
+    "editClass",
+    "quota",
+    "deletePod",
+    "failPod",
+    "hangPod",
+    "lookAlike",
+    "nodeDown",
+    "nodeGone",
+    "zoneDown",
+    "noImages",
+    "noNodes",
+    "outage",
+    "refusals",
+    "lostAnswers",
+    "lostCalls",
+    "slowCalls",
+    "cut",
+    "crash",
+    "crashAtWrite",
+    "restart",
+    "holdWatch",
+    "breakWatch",
+    "clockJump",
+    "stall",
+    "stallMid",
+    "stallRelay",
+    "lie",
 ];

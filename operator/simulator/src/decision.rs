@@ -94,12 +94,21 @@ fn summary(input: &Input, plan: &Plan) -> String {
     }
     for (what, names) in [
         ("create", plan.create.iter().map(|p| p.name.clone()).collect()),
-        ("cordon", plan.cordon.iter().map(|p| format!("{}:{}", p.name, p.why.as_str())).collect()),
+        (
+            "cordon",
+            plan.cordon
+                .iter()
+                .map(|p| format!("{}:{}", p.name, p.why.as_str()))
+                .collect(),
+        ),
         ("disown", plan.disown.iter().map(|p| p.name.clone()).collect()),
         ("uncordon", plan.uncordon.iter().map(|p| p.name.clone()).collect()),
         (
             "delete",
-            plan.delete.iter().map(|r| format!("{}:{}", r.slot, r.reason.as_str())).collect::<Vec<_>>(),
+            plan.delete
+                .iter()
+                .map(|r| format!("{}:{}", r.slot, r.reason.as_str()))
+                .collect::<Vec<_>>(),
         ),
     ] {
         if !names.is_empty() {

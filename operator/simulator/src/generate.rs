@@ -69,7 +69,11 @@ impl Maker {
 
     fn cluster(&mut self) -> Cluster {
         let narrow = self.chance(15);
-        let room = if narrow { self.rng.usize(2..=8) } else { self.rng.usize(6..=60) };
+        let room = if narrow {
+            self.rng.usize(2..=8)
+        } else {
+            self.rng.usize(6..=60)
+        };
         let most = if narrow { room + self.rng.usize(0..=6) } else { 90 };
         let pull = self.rng.u64(2..=30);
         Cluster {
@@ -155,7 +159,14 @@ impl Maker {
 
     fn crowd(&mut self, event: &Event, at: Moment, people: u32, over: u64) {
         let webinar = event.name.clone();
-        self.at(at, What::Audience { webinar, people, over });
+        self.at(
+            at,
+            What::Audience {
+                webinar,
+                people,
+                over,
+            },
+        );
     }
 
     fn presenters(&mut self, event: &Event) {
@@ -196,7 +207,11 @@ impl Maker {
                 spec.insert("tier".to_owned(), json!(tier));
                 spec.insert("maxTier".to_owned(), self.one(&[Value::Null, json!("50k")]));
             }
-            2 | 3 => start = Some(Moment(event.start.0.saturating_sub(5 * MINUTE) + self.rng.u64(0..=15 * MINUTE))),
+            2 | 3 => {
+                start = Some(Moment(
+                    event.start.0.saturating_sub(5 * MINUTE) + self.rng.u64(0..=15 * MINUTE),
+                ))
+            }
             4 => _ = spec.insert("duration".to_owned(), json!(format!("{}m", self.rng.u64(1..=40)))),
             5 => {
                 let webinar = event.name.clone();
@@ -213,14 +228,25 @@ impl Maker {
             6 if event.class != "rooms" => {
                 let until = Moment(at.0 + self.rng.u64(MINUTE..=10 * MINUTE)).written();
                 let relays = self.rng.u32(1..=20);
-                spec.insert("override".to_owned(), json!({"relays": relays, "reason": "a guest", "until": until}));
+                spec.insert(
+                    "override".to_owned(),
+                    json!({"relays": relays, "reason": "a guest", "until": until}),
+                );
             }
             7 => _ = spec.insert("release".to_owned(), json!(self.one(&["Never", "AfterPeak"]))),
             8 => {
-                self.at(at, What::Delete { webinar: event.name.clone() });
+                self.at(
+                    at,
+                    What::Delete {
+                        webinar: event.name.clone(),
+                    },
+                );
                 if self.chance(70) {
                     let again = Moment(at.0 + self.rng.u64(1..=90 * SECOND));
-                    let start = self.rng.bool().then(|| Moment(again.0 + self.rng.u64(MINUTE..=12 * MINUTE)));
+                    let start = self
+                        .rng
+                        .bool()
+                        .then(|| Moment(again.0 + self.rng.u64(MINUTE..=12 * MINUTE)));
                     let spec = json!({"tier": event.tier, "className": event.class, "duration": "8m"});
                     let webinar = event.name.clone();
                     self.at(again, What::Create { webinar, start, spec });
@@ -240,7 +266,14 @@ impl Maker {
             _ => _ = spec.insert("overrun".to_owned(), json!(format!("{}m", self.rng.u64(0..=12)))),
         }
         let webinar = event.name.clone();
-        self.at(at, What::Edit { webinar, start, spec: spec.into() });
+        self.at(
+            at,
+            What::Edit {
+                webinar,
+                start,
+                spec: spec.into(),
+            },
+        );
     }
 
     fn fault(&mut self, names: &[&str]) {
@@ -254,7 +287,29 @@ impl Maker {
         let replica = self.rng.usize(0..2);
         let nth = self.rng.usize(0..60);
         let percent = self.one(&[3, 20, 60, 100]);
-        let what = match self.rng.u8(0..29) {
+        let what = match self.rng.u8(0..32) {
+            // Who takes over has not seen what was done last.
+            29..=31 => {
+                let of = self.one(&[Watch::Pods, Watch::Pods, Watch::Revisions, Watch::Services]);
+                for replica in 0..2 {
+                    let lasts = lasts + 40;
+                    self.at(
+                        Moment(at.0.saturating_sub(SECOND)),
+                        What::HoldWatch { replica, of, lasts },
+                    );
+                    let (write, applied) = (self.rng.u32(0..12), self.rng.bool());
+                    self.at(
+                        at,
+                        What::CrashAtWrite {
+                            replica,
+                            write,
+                            applied,
+                            lasts: 5,
+                        },
+                    );
+                }
+                return;
+            }
             0 => What::DeletePod { webinar, nth },
             1 => What::FailPod { webinar, nth },
             2 => What::HangPod { webinar, nth, lasts },
@@ -265,17 +320,46 @@ impl Maker {
             7 => What::NoImages { lasts },
             8 => What::NoNodes { lasts },
             9 => What::Outage { lasts },
-            10 => What::Refusals { code: self.one(&[429, 500, 503, 504]), percent, lasts },
+            10 => What::Refusals {
+                code: self.one(&[429, 500, 503, 504]),
+                percent,
+                lasts,
+            },
             11 => What::LostAnswers { percent, lasts },
-            12 => What::LostCalls { percent: percent.min(60), lasts },
-            13 => What::SlowCalls { millis: self.one(&[300, 2_000, 9_000]), lasts },
+            12 => What::LostCalls {
+                percent: percent.min(60),
+                lasts,
+            },
+            13 => What::SlowCalls {
+                millis: self.one(&[300, 2_000, 9_000]),
+                lasts,
+            },
             14 => What::Cut { replica, lasts },
             15 => What::Crash { replica, lasts },
-            16..=18 => What::CrashAtWrite { replica, write: self.rng.u32(0..25), applied: self.rng.bool(), lasts: lasts % 40 },
-            19 => What::Restart { replica, lasts: lasts % 60 },
-            20 => What::HoldWatch { replica, of: self.watch(), lasts },
-            21 => What::BreakWatch { replica, of: self.watch(), stale: self.rng.u64(0..=140) },
-            22 => What::ClockJump { replica, by: self.one(&[-3600, -600, -90, 45, 600, 3600]) },
+            16..=18 => What::CrashAtWrite {
+                replica,
+                write: self.rng.u32(0..25),
+                applied: self.rng.bool(),
+                lasts: lasts % 40,
+            },
+            19 => What::Restart {
+                replica,
+                lasts: lasts % 60,
+            },
+            20 => What::HoldWatch {
+                replica,
+                of: self.watch(),
+                lasts,
+            },
+            21 => What::BreakWatch {
+                replica,
+                of: self.watch(),
+                stale: self.rng.u64(0..=140),
+            },
+            22 => What::ClockJump {
+                replica,
+                by: self.one(&[-3600, -600, -90, 45, 600, 3600]),
+            },
             23 => What::Stall { webinar },
             24 => What::StallMid { webinar, nth },
             25 => What::StallRelay { webinar, nth, lasts },
@@ -289,7 +373,12 @@ impl Maker {
                     Lie::Missing,
                     Lie::Resets,
                 ]);
-                What::Lie { webinar, how, percent, lasts }
+                What::Lie {
+                    webinar,
+                    how,
+                    percent,
+                    lasts,
+                }
             }
             _ => {
                 let namespace = self.one(&["blue", "red"]).to_owned();

@@ -49,7 +49,11 @@ pub struct Outcome {
 /// When no Tokio runtime can be made.
 pub fn live(scenario: &Arc<Scenario>, manner: Manner) -> std::io::Result<Outcome> {
     keep_panics();
-    let story = if manner.told { Story::told() } else { Story::silent() };
+    let story = if manner.told {
+        Story::told()
+    } else {
+        Story::silent()
+    };
     let world = World::new(Arc::clone(scenario), story, manner.mutation);
     let world = Arc::new(Mutex::new(world));
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -144,7 +148,8 @@ fn live_or_die(world: &Shared, number: usize, place: &mut Option<Process>, lives
         Some(until) if now < until => {
             if place.take().is_some() {
                 held.cover.reach("operator", "process ends");
-                held.story.tell(now, &format!("operator-{number}"), || "is dead".to_owned());
+                held.story
+                    .tell(now, &format!("operator-{number}"), || "is dead".to_owned());
             }
             return 0;
         }

@@ -5,8 +5,8 @@ mod report;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
@@ -113,7 +113,11 @@ struct All {
 fn worlds(args: &Args, first: u64, manner: Manner) -> Result<All> {
     let threads = args
         .threads
-        .or_else(|| std::thread::available_parallelism().ok().map(std::num::NonZero::get))
+        .or_else(|| {
+            std::thread::available_parallelism()
+                .ok()
+                .map(std::num::NonZero::get)
+        })
         .unwrap_or(1);
     let all = Mutex::new(All::default());
     let (next, over) = (AtomicU64::new(first), AtomicBool::new(false));
@@ -122,7 +126,9 @@ fn worlds(args: &Args, first: u64, manner: Manner) -> Result<All> {
         while !over.load(Ordering::Relaxed) {
             let seed = next.fetch_add(1, Ordering::Relaxed);
             let outcome = live(&Arc::new(generate(seed)), manner)?;
-            let mut all = all.lock().map_err(|_| anyhow::anyhow!("a world's thread panicked"))?;
+            let mut all = all
+                .lock()
+                .map_err(|_| anyhow::anyhow!("a world's thread panicked"))?;
             all.cover.merge(&outcome.cover);
             all.worlds += 1;
             all.ticks += outcome.ticks;
@@ -140,11 +146,14 @@ fn worlds(args: &Args, first: u64, manner: Manner) -> Result<All> {
     };
     std::thread::scope(|scope| {
         let running: Vec<_> = (0..threads.max(1)).map(|_| scope.spawn(work)).collect();
-        running
-            .into_iter()
-            .try_for_each(|thread| thread.join().map_err(|_| anyhow::anyhow!("a world's thread panicked"))?)
+        running.into_iter().try_for_each(|thread| {
+            thread
+                .join()
+                .map_err(|_| anyhow::anyhow!("a world's thread panicked"))?
+        })
     })?;
-    all.into_inner().map_err(|_| anyhow::anyhow!("a world's thread panicked"))
+    all.into_inner()
+        .map_err(|_| anyhow::anyhow!("a world's thread panicked"))
 }
 
 /// Shrinks, writes and tells.
@@ -159,9 +168,11 @@ fn broken(args: &Args, seed: u64, manner: Manner, outcome: &Outcome) -> Result<(
     report::story(&told);
     std::fs::create_dir_all(&args.out).with_context(|| format!("making {}", args.out.display()))?;
     let file = args.out.join(format!("seed-{seed}.yaml"));
-    std::fs::write(&file, serde_saphyr::to_string(&short)?).with_context(|| format!("writing {}", file.display()))?;
+    std::fs::write(&file, serde_saphyr::to_string(&short)?)
+        .with_context(|| format!("writing {}", file.display()))?;
     let mutation = manner.mutation.map_or_else(String::new, |m| {
-        let name = clap::ValueEnum::to_possible_value(&m).map_or_else(String::new, |v| v.get_name().to_owned());
+        let name =
+            clap::ValueEnum::to_possible_value(&m).map_or_else(String::new, |v| v.get_name().to_owned());
         format!(" --mutation {name}")
     });
     println!(

@@ -31,15 +31,13 @@ pub enum Mutation {
     NoPause,
     /// A pod is deleted as it is now, not as it was judged.
     BlindDelete,
-    /// The lease is written without looking at its version.
-    BlindLease,
-    /// Whoever waits in the second namespace is called when nobody of the first one waits.
-    Unfair,
+    /// Who can't renew its lease goes on when another one may take it.
+    LateDeadline,
 }
 
 impl Mutation {
     /// Every mutation.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 10] = [
         Self::Unwoken,
         Self::Repeats,
         Self::SilenceIsEmpty,
@@ -49,8 +47,7 @@ impl Mutation {
         Self::RandomNames,
         Self::NoPause,
         Self::BlindDelete,
-        Self::BlindLease,
-        Self::Unfair,
+        Self::LateDeadline,
     ];
 
     /// The invariants of which one must be found broken.
@@ -63,8 +60,7 @@ impl Mutation {
             Self::NoLead => &[Invariant::Start],
             Self::RandomNames | Self::NoPause => &[Invariant::Bounds],
             Self::BlindDelete => &[Invariant::Viewers, Invariant::Seats],
-            Self::BlindLease => &[Invariant::OneLeader],
-            Self::Unfair => &[Invariant::Fair],
+            Self::LateDeadline => &[Invariant::OneLeader],
         }
     }
 
@@ -103,7 +99,7 @@ impl Mutation {
                 }
                 input.spec.ready_before = Some(SignedDuration::ZERO);
             }
-            Self::Unwoken | Self::RandomNames | Self::BlindDelete | Self::BlindLease | Self::Unfair => {}
+            Self::Unwoken | Self::RandomNames | Self::BlindDelete | Self::LateDeadline => {}
         }
         let mut plan = plan(&input);
         if self == Self::Unwoken {
@@ -123,7 +119,10 @@ fn silence_is_empty(input: &mut Input) {
         outbound: Flow::default(),
     };
     for pod in &input.pods {
-        let signal = input.signals.entry(pod.uid.clone()).or_insert_with(|| empty.clone());
+        let signal = input
+            .signals
+            .entry(pod.uid.clone())
+            .or_insert_with(|| empty.clone());
         if now.duration_since(signal.answered) > long {
             *signal = empty.clone();
         }
@@ -139,17 +138,15 @@ pub(crate) fn rewrite(mutation: Option<Mutation>, call: &mut Call, ticks: u64) {
                 body.remove("preconditions");
             }
         }),
-        (Some(Mutation::BlindLease), "leases") if call.method == Method::PUT => change(call, |body| {
-            if let Some(meta) = body["metadata"].as_object_mut() {
-                meta.remove("resourceVersion");
-            }
-        }),
         (Some(Mutation::RandomNames), "pods") if call.method == Method::POST => change(call, |body| {
             let name = body["metadata"]["name"].as_str().unwrap_or_default();
             body["metadata"]["name"] = format!("{name}-{ticks}").into();
         }),
         (Some(Mutation::RandomNames), "pods") if call.method == Method::GET => {
-            call.query = call.query.take().map(|query| query.replace("labelSelector=", "labelSelector=nobody%3D1,"));
+            call.query = call
+                .query
+                .take()
+                .map(|query| query.replace("labelSelector=", "labelSelector=nobody%3D1,"));
         }
         _ => {}
     }

@@ -26,7 +26,10 @@ pub(crate) fn totals(cover: &Cover, worlds: u64, ticks: u64, calls: u64, elapsed
         elapsed.as_secs_f64(),
     );
     for (kind, counts) in cover.all() {
-        let all: Vec<String> = counts.iter().map(|(which, times)| format!("{which} {times}")).collect();
+        let all: Vec<String> = counts
+            .iter()
+            .map(|(which, times)| format!("{which} {times}"))
+            .collect();
         println!("  {kind}: {}", all.join(", "));
     }
 }

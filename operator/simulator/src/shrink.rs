@@ -15,7 +15,10 @@ const MOST: usize = 400;
 ///
 /// When no Tokio runtime can be made.
 pub fn shrink(scenario: &Scenario, manner: Manner) -> std::io::Result<Scenario> {
-    let manner = Manner { told: false, ..manner };
+    let manner = Manner {
+        told: false,
+        ..manner
+    };
     let first = live(&Arc::new(scenario.clone()), manner)?;
     let Some(wanted) = first.violation else {
         return Ok(scenario.clone());

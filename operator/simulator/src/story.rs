@@ -55,6 +55,8 @@ impl Story {
 
     /// Line by line: when, who, what.
     pub fn lines(&self) -> impl Iterator<Item = String> {
-        self.lines.iter().map(|(at, who, what)| format!("{at}  {who:<10}  {what}"))
+        self.lines
+            .iter()
+            .map(|(at, who, what)| format!("{at}  {who:<10}  {what}"))
     }
 }

@@ -27,8 +27,15 @@ pub(crate) struct Args {
 /// When the simulator can't be built or started.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let mut command = cargo(["run", "--quiet", "--package", "webinar-simulator", "--"]);
-    let status = command.args(&args.rest).status().context("starting the simulator")?;
-    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let status = command
+        .args(&args.rest)
+        .status()
+        .context("starting the simulator")?;
+    Ok(if status.success() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 /// The budget of a test run: nothing is broken, and everything is reached.

@@ -33,6 +33,10 @@ pub(super) fn judge(status: &Status) -> Answer {
         403 if cause("NamespaceTerminating") => Answer::Stop,
         404 if kind == "namespaces" => Answer::Stop,
         403 if said.contains("exceeded quota:") => Answer::SetBack(SetbackKind::Quota, RETRY_QUOTA),
+        // A new quota's use is counted within moments; until then it allows nothing.
+        403 if said.contains("status unknown for quota:") => {
+            Answer::SetBack(SetbackKind::Quota, RETRY_UNASKED)
+        }
         403 if said.contains(" is forbidden: User ") => {
             Answer::SetBack(SetbackKind::Rejected, RETRY_FORBIDDEN)
         }
@@ -62,6 +66,11 @@ mod tests {
         let gone = r#"{"status":"Failure","reason":"NotFound","message":"namespaces \"events\" not found","details":{"name":"events","kind":"namespaces"}}"#;
         assert_eq!(answer(404, gone), Answer::Stop);
         let quota = r#"{"status":"Failure","reason":"Forbidden","message":"pods \"a\" is forbidden: exceeded quota: media, requested: pods=1, used: pods=5, limited: pods=5"}"#;
+        let uncounted = r#"{"status":"Failure","reason":"Forbidden","message":"pods \"a\" is forbidden: status unknown for quota: media, resources: pods"}"#;
+        assert_eq!(
+            answer(403, uncounted),
+            Answer::SetBack(SetbackKind::Quota, RETRY_UNASKED)
+        );
         assert_eq!(
             answer(403, quota),
             Answer::SetBack(SetbackKind::Quota, RETRY_QUOTA)

@@ -18,7 +18,8 @@ const OVER: u64 = 10;
 
 impl World {
     pub(super) fn count_write(&mut self, call: &Call, answer: &Answer) {
-        let Some((namespace, plural, name)) = target(&call.path).filter(|(_, plural, _)| *plural != "pods") else {
+        let Some((namespace, plural, name)) = target(&call.path).filter(|(_, plural, _)| *plural != "pods")
+        else {
             return;
         };
         let of = match plural {
@@ -27,7 +28,11 @@ impl World {
         };
         let Some(of) = of else { return };
         let minute = self.now.0 / MINUTE;
-        let count = self.checks.writes.entry((namespace.to_owned(), of.clone())).or_insert((minute, 0));
+        let count = self
+            .checks
+            .writes
+            .entry((namespace.to_owned(), of.clone()))
+            .or_insert((minute, 0));
         if count.0 != minute {
             *count = (minute, 0);
         }
@@ -41,16 +46,26 @@ impl World {
     /// A pod was created.
     pub(super) fn judge_create(&mut self, pod: &Value) {
         let Some(uid) = owner(pod) else { return };
-        let place = |p: &Value| (label(p, labels::RUN).map(str::to_owned), label(p, labels::SLOT).map(str::to_owned));
+        let place = |p: &Value| {
+            (
+                label(p, labels::RUN).map(str::to_owned),
+                label(p, labels::SLOT).map(str::to_owned),
+            )
+        };
         let here = place(pod);
         let alive: Vec<_> = self.pods_of(uid).filter(|p| is_alive(p)).collect();
         let twins = alive.iter().filter(|p| place(p) == here).count();
         let (total, name) = (alive.len(), key(pod).1);
         if twins > 1 {
-            let text = format!("{twins} live pods in slot {} after {name} was created", here.1.unwrap_or_default());
+            let text = format!(
+                "{twins} live pods in slot {} after {name} was created",
+                here.1.unwrap_or_default()
+            );
             self.checks.broken(Invariant::Bounds, self.now, text);
         }
-        let Some(known) = self.checks.known.get(uid) else { return };
+        let Some(known) = self.checks.known.get(uid) else {
+            return;
+        };
         let most = known.most_pods();
         // Pods that are replaced may be there beside those that replace them.
         let bound = usize::try_from(most * 2 + 5).unwrap_or(usize::MAX);
@@ -64,7 +79,10 @@ impl World {
         creates.retain(|at| at.0 >= since);
         creates.push(now);
         if creates.len() > bound * 3 {
-            let text = format!("{} pods created within {OVER} minutes for a Webinar that may have {most}", creates.len());
+            let text = format!(
+                "{} pods created within {OVER} minutes for a Webinar that may have {most}",
+                creates.len()
+            );
             self.checks.broken(Invariant::Bounds, now, text);
         }
     }

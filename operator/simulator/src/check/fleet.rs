@@ -57,14 +57,23 @@ impl World {
 
     /// The latest run of a Webinar, by its UID.
     pub(super) fn run_of(&self, uid: &str) -> Option<Run> {
-        let runs = self.server.all(Kind::ControllerRevision).filter(|r| owner(r) == Some(uid));
+        let runs = self
+            .server
+            .all(Kind::ControllerRevision)
+            .filter(|r| owner(r) == Some(uid));
         let latest = runs.max_by_key(|r| r["revision"].as_u64())?;
         let annotation = |key: &str| latest["metadata"]["annotations"].get(key)?.as_str();
         let accepted = annotation(labels::ACCEPTED_SPEC);
-        let accepted: Value = accepted.and_then(|a| serde_json::from_str(a).ok()).unwrap_or_default();
+        let accepted: Value = accepted
+            .and_then(|a| serde_json::from_str(a).ok())
+            .unwrap_or_default();
         let tier = |field: &str| accepted[field].as_str()?.parse().ok();
-        let start = accepted["start"].as_str().and_then(|t| t.parse::<jiff::Timestamp>().ok());
-        let duration = accepted["duration"].as_str().and_then(|d| d.parse::<jiff::SignedDuration>().ok());
+        let start = accepted["start"]
+            .as_str()
+            .and_then(|t| t.parse::<jiff::Timestamp>().ok());
+        let duration = accepted["duration"]
+            .as_str()
+            .and_then(|d| d.parse::<jiff::SignedDuration>().ok());
         Some(Run {
             number: latest["revision"].as_u64().unwrap_or(0),
             tier: tier("tier"),
@@ -73,12 +82,16 @@ impl World {
             live: annotation(labels::LIVE_SINCE).is_some(),
             draining: annotation(labels::DRAINING_SINCE).and_then(|t| t.parse().ok()),
             finished: annotation(labels::FINISHED_AT).is_some(),
-            end: start.zip(duration).and_then(|(start, duration)| start.checked_add(duration).ok()),
+            end: start
+                .zip(duration)
+                .and_then(|(start, duration)| start.checked_add(duration).ok()),
         })
     }
 
     /// The Webinar of a UID.
     pub(super) fn webinar_of(&self, uid: &str) -> Option<&Arc<Value>> {
-        self.server.all(Kind::Webinar).find(|w| text(w, "/metadata/uid") == Some(uid))
+        self.server
+            .all(Kind::Webinar)
+            .find(|w| text(w, "/metadata/uid") == Some(uid))
     }
 }

@@ -32,13 +32,18 @@ impl Known {
 
     /// The shape of its tree, if it can be served.
     pub fn shape(&self) -> Option<Shape> {
-        self.shape.clone().or_else(|| self.capacity.shape(self.max_tier).ok())
+        self.shape
+            .clone()
+            .or_else(|| self.capacity.shape(self.max_tier).ok())
     }
 
     /// Pods that it may ever have had, those in excess that were ordered included.
     pub fn most_pods(&self) -> u32 {
         let shapes = [self.shape(), self.capacity.shape(self.largest).ok()];
-        let counts = shapes.into_iter().flatten().map(|shape| self.capacity.counts(self.largest, &shape).total());
+        let counts = shapes
+            .into_iter()
+            .flatten()
+            .map(|shape| self.capacity.counts(self.largest, &shape).total());
         counts.max().unwrap_or(0) + self.ordered
     }
 }
@@ -47,7 +52,10 @@ impl World {
     /// A decision is made from this.
     pub(crate) fn decides(&mut self, input: &Input) {
         let Ok(class) = &input.class else { return };
-        let panelists = input.memory.as_ref().map_or(input.spec.panelists, |m| m.accepted.spec.panelists);
+        let panelists = input
+            .memory
+            .as_ref()
+            .map_or(input.spec.panelists, |m| m.accepted.spec.panelists);
         let before = self.checks.known.get(&input.webinar.uid);
         let accepted = input.memory.as_ref().map(|m| m.accepted.spec.max_tier);
         let active = input.memory.as_ref().filter(|m| m.active());

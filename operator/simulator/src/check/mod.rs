@@ -73,7 +73,13 @@ pub struct Violation {
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} broken at {}: {}", self.invariant.as_str(), self.at, self.text)
+        write!(
+            f,
+            "{} broken at {}: {}",
+            self.invariant.as_str(),
+            self.at,
+            self.text
+        )
     }
 }
 
@@ -150,7 +156,9 @@ impl World {
         let who = format!("{} {plural} {}", call.method, answer.code);
         if plural != "events" {
             let line = format!("{} {who} {}", self.now.0, call.path);
-            self.digest = line.bytes().fold(self.digest, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
+            self.digest = line.bytes().fold(self.digest, |h, b| {
+                (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3)
+            });
         }
         self.cover.reach("answer", &who);
         let now = self.now;

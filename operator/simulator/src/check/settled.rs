@@ -28,19 +28,37 @@ impl World {
             .collect();
         let mut wrong = Vec::new();
         for (webinar, uid) in &webinars {
-            wrong.extend(self.unsettled(webinar, uid).map(|what| format!("{}/{}: {what}", webinar.0, webinar.1)));
+            wrong.extend(
+                self.unsettled(webinar, uid)
+                    .map(|what| format!("{}/{}: {what}", webinar.0, webinar.1)),
+            );
         }
         let known = |object: &Value| {
             let of = owner(object);
             of.is_none_or(|uid| webinars.iter().any(|(_, known)| known == uid))
         };
-        for kind in [Kind::Pod, Kind::Service, Kind::PodDisruptionBudget, Kind::ControllerRevision] {
+        for kind in [
+            Kind::Pod,
+            Kind::Service,
+            Kind::PodDisruptionBudget,
+            Kind::ControllerRevision,
+        ] {
             for object in self.server.all(kind).filter(|o| !known(o)) {
-                wrong.push(format!("{kind:?} {} belongs to a Webinar that is gone", key(object).1));
+                wrong.push(format!(
+                    "{kind:?} {} belongs to a Webinar that is gone",
+                    key(object).1
+                ));
             }
         }
         if let Some(first) = wrong.first() {
-            let text = format!("{first}{}", if wrong.len() > 1 { format!(" (and {} more)", wrong.len() - 1) } else { String::new() });
+            let text = format!(
+                "{first}{}",
+                if wrong.len() > 1 {
+                    format!(" (and {} more)", wrong.len() - 1)
+                } else {
+                    String::new()
+                }
+            );
             self.checks.broken(Invariant::Settles, self.now, text);
         }
     }
@@ -58,7 +76,8 @@ impl World {
         let Some(run) = run.filter(|r| !r.finished) else {
             self.cover.reach("settled", "no run under way");
             let left: Vec<String> = pods.iter().map(|p| key(p).1).collect();
-            return (!left.is_empty()).then(|| format!("no run is under way, and pods are left: {}", left.join(", ")));
+            return (!left.is_empty())
+                .then(|| format!("no run is under way, and pods are left: {}", left.join(", ")));
         };
         if run.draining.is_some() {
             let since = run.draining.map(Moment::at).unwrap_or_default();
@@ -67,14 +86,22 @@ impl World {
             return long.then(|| format!("it has been draining since {since}"));
         }
         let known = self.checks.known.get(uid)?.clone();
-        if known.shares || !self.has_room() || self.server.all(Kind::ResourceQuota).any(|q| key(q).0 == webinar.0) {
+        if known.shares
+            || !self.has_room()
+            || self
+                .server
+                .all(Kind::ResourceQuota)
+                .any(|q| key(q).0 == webinar.0)
+        {
             self.cover.reach("settled", "without room for all");
             return None;
         }
         let counts = known.pods(run.tier?)?;
         let mut slots: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
         for pod in pods.iter().filter(|p| is_alive(p)) {
-            let Some(slot) = label(pod, labels::SLOT) else { continue };
+            let Some(slot) = label(pod, labels::SLOT) else {
+                continue;
+            };
             let of_run = label(pod, labels::RUN).and_then(|r| r.parse().ok()) == Some(run.number);
             let there = slots.entry(slot).or_default();
             there.0 += 1;
@@ -92,7 +119,9 @@ impl World {
         let follows = over || text(&found, "/spec/release") == Some("AfterPeak");
         if follows {
             let serving = pods.iter().filter(|p| takes_viewers(p)).count();
-            let seats = known.capacity.seats(u32::try_from(serving).unwrap_or(0), run.max_tier?);
+            let seats = known
+                .capacity
+                .seats(u32::try_from(serving).unwrap_or(0), run.max_tier?);
             // Who watches beyond the tier has found room in need.
             let watching = self.watching(webinar).min(run.max_tier?.attendees());
             if run.tier? != Tier::Room && seats < watching {
@@ -103,7 +132,9 @@ impl World {
             let slot = slot.to_string();
             match slots.get(slot.as_str()) {
                 Some((1, 1)) => {}
-                Some((alive, ready)) => return Some(format!("slot {slot} has {alive} live pods, {ready} Ready")),
+                Some((alive, ready)) => {
+                    return Some(format!("slot {slot} has {alive} live pods, {ready} Ready"));
+                }
                 None => return Some(format!("slot {slot} is empty")),
             }
         }
@@ -113,7 +144,9 @@ impl World {
 
     /// Nothing has been written for a while, by the one who should have nothing to write.
     pub(crate) fn check_quiet(&mut self) {
-        let Some((at, what)) = self.checks.last_write.clone() else { return };
+        let Some((at, what)) = self.checks.last_write.clone() else {
+            return;
+        };
         let since = self.now.0.saturating_sub(at.0);
         if since < QUIET && !self.moves() {
             let text = format!("{what} at {at}, when there was nothing left to do");
@@ -128,7 +161,11 @@ impl World {
         let from = self.now.0.saturating_sub(SETTLED);
         self.server.all(Kind::Webinar).any(|w| {
             let schedule = &w["status"]["schedule"];
-            let times = schedule.as_object().into_iter().flatten().filter_map(|(_, v)| v.as_str()?.parse().ok());
+            let times = schedule
+                .as_object()
+                .into_iter()
+                .flatten()
+                .filter_map(|(_, v)| v.as_str()?.parse().ok());
             let mut times = times.map(Moment::at);
             times.any(|t| (from..=self.now.0).contains(&t.0))
         })

@@ -30,13 +30,18 @@ impl World {
     /// A Webinar has changed.
     pub(crate) fn promised(&mut self, change: &Change) {
         let webinar = key(&change.object);
-        let start = text(&change.object, "/spec/startTime").and_then(|t| t.parse().ok()).map(Moment::at);
-        let gone = change.happened == Happened::Deleted || change.object["metadata"].get("deletionTimestamp").is_some();
+        let start = text(&change.object, "/spec/startTime")
+            .and_then(|t| t.parse().ok())
+            .map(Moment::at);
+        let gone = change.happened == Happened::Deleted
+            || change.object["metadata"].get("deletionTimestamp").is_some();
         match start.filter(|start| !gone && *start >= self.now) {
             None => _ = self.checks.starts.remove(&webinar),
             Some(start) => {
                 let promise = Promise {
-                    uid: text(&change.object, "/metadata/uid").unwrap_or_default().to_owned(),
+                    uid: text(&change.object, "/metadata/uid")
+                        .unwrap_or_default()
+                        .to_owned(),
                     start,
                     tier: text(&change.object, "/spec/tier").and_then(|t| t.parse().ok()),
                     suspended: change.object["spec"]["suspend"] == Value::Bool(true),
@@ -101,12 +106,17 @@ impl World {
 
     fn seats_ready(&self, uid: &str, known: &super::Known, tier: Tier) -> (bool, u32) {
         let pods: Vec<&Arc<Value>> = self.pods_of(uid).filter(|p| is_alive(p) && is_ready(p)).collect();
-        let sfus = pods.iter().filter(|p| label(p, labels::ROLE) == Some("sfu")).count();
+        let sfus = pods
+            .iter()
+            .filter(|p| label(p, labels::ROLE) == Some("sfu"))
+            .count();
         let seats = if known.shape().is_some_and(|shape| shape.room) {
             tier.attendees() * u32::from(sfus > 0)
         } else {
             let relays = pods.iter().filter(|p| takes_viewers(p)).count();
-            known.capacity.seats(u32::try_from(relays).unwrap_or(0), known.max_tier)
+            known
+                .capacity
+                .seats(u32::try_from(relays).unwrap_or(0), known.max_tier)
         };
         (sfus > 0 && seats >= tier.attendees(), seats)
     }
@@ -118,12 +128,18 @@ impl World {
 
     /// All that is asked for at once would fit.
     pub(super) fn has_room(&self) -> bool {
-        let asked = self.server.all(Kind::Webinar).filter_map(|w| {
-            Some(self.checks.known.get(text(w, "/metadata/uid")?)?.most_pods())
-        });
+        let asked = self
+            .server
+            .all(Kind::Webinar)
+            .filter_map(|w| Some(self.checks.known.get(text(w, "/metadata/uid")?)?.most_pods()));
         let asked = usize::try_from(asked.sum::<u32>()).unwrap_or(usize::MAX);
         // Those on their way out still hold their machines.
-        let others = self.bodies.all.values().filter(|b| !b.alive() || b.slot().is_none()).count();
+        let others = self
+            .bodies
+            .all
+            .values()
+            .filter(|b| !b.alive() || b.slot().is_none())
+            .count();
         asked + others <= self.nodes.most_room()
     }
 }

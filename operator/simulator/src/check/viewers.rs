@@ -55,7 +55,14 @@ impl World {
             self.checks.broken(Invariant::Viewers, self.now, text);
         }
         if call.method == Method::DELETE {
-            self.cover.reach("delete", if pod.viewers > 0 { "with viewers, overdue" } else { "without viewers" });
+            self.cover.reach(
+                "delete",
+                if pod.viewers > 0 {
+                    "with viewers, overdue"
+                } else {
+                    "without viewers"
+                },
+            );
         }
         let (namespace, name) = pod.name.split_once('/').unwrap_or_default();
         let after = self.server.get(Kind::Pod, namespace, name);
@@ -68,7 +75,11 @@ impl World {
     /// The run drains, and this pod has done so for as long as it may.
     fn overdue(&self, uid: &str, pod: &Judged) -> bool {
         let run = self.run_of(uid).unwrap_or_default();
-        let timeout = self.checks.known.get(uid).map_or(SignedDuration::ZERO, |k| k.drain_timeout);
+        let timeout = self
+            .checks
+            .known
+            .get(uid)
+            .map_or(SignedDuration::ZERO, |k| k.drain_timeout);
         // Times of a world have whole ticks; what is written in between has not.
         let now = self.now.after(1).time();
         let over = |since: Timestamp| since.saturating_add(timeout).is_ok_and(|t| t <= now);
@@ -83,7 +94,9 @@ impl World {
         let (Some(known), Some(webinar)) = (self.checks.known.get(uid), self.webinar_of(uid)) else {
             return;
         };
-        let (Some(tier), Some(max)) = (run.tier, run.max_tier) else { return };
+        let (Some(tier), Some(max)) = (run.tier, run.max_tier) else {
+            return;
+        };
         // Past the planned end capacity is there for those who are still watching.
         let over = run.end.is_some_and(|end| end <= self.now.time());
         let follows = over || text(webinar, "/spec/release") == Some("AfterPeak");
@@ -91,11 +104,19 @@ impl World {
         let need = match (tier, follows) {
             (Tier::Room, _) => return,
             (_, true) => self.watching(&show).min(max.attendees()),
-            (tier, false) => tier.attendees(),
+            // Whoever watches is not sent away by a smaller ask.
+            (tier, false) => tier.attendees().max(self.watching(&show).min(max.attendees())),
         };
         let seats = |relays: u32| known.capacity.seats(relays, max);
         let (was, is) = (seats(pod.serving), seats(pod.serving.saturating_sub(1)));
-        self.cover.reach("seats", if is >= need { "fewer and enough" } else { "fewer than before, which were too few" });
+        self.cover.reach(
+            "seats",
+            if is >= need {
+                "fewer and enough"
+            } else {
+                "fewer than before, which were too few"
+            },
+        );
         if was >= need && is < need {
             let text = format!(
                 "{method} of pod {} left {is} seats of {was} for a need of {need}",

@@ -37,7 +37,9 @@ impl Desk {
     /// Who is to be looked at now.
     pub(super) fn next(&mut self, now: u64) -> Option<Key> {
         let mut due = self.due.iter().filter(|(_, at)| **at <= now);
-        let key = due.find(|(key, _)| !self.running.contains(*key)).map(|(key, _)| key.clone())?;
+        let key = due
+            .find(|(key, _)| !self.running.contains(*key))
+            .map(|(key, _)| key.clone())?;
         self.due.remove(&key);
         self.running.insert(key.clone());
         self.waits.entry(key.clone()).or_insert(now);
@@ -68,6 +70,9 @@ impl Desk {
 
     /// The one that has waited longest, and since when.
     pub(super) fn longest_wait(&self) -> Option<(&Key, u64)> {
-        self.waits.iter().min_by_key(|(_, since)| **since).map(|(key, since)| (key, *since))
+        self.waits
+            .iter()
+            .min_by_key(|(_, since)| **since)
+            .map(|(key, since)| (key, *since))
     }
 }

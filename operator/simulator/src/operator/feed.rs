@@ -44,7 +44,13 @@ impl Feed {
     }
 
     /// Tells what is to be told now.
-    pub(super) fn tell(&mut self, world: &mut World, number: usize, replica: &Replica, touched: &mut Vec<Touched>) {
+    pub(super) fn tell(
+        &mut self,
+        world: &mut World,
+        number: usize,
+        replica: &Replica,
+        touched: &mut Vec<Touched>,
+    ) {
         let now = world.now;
         if let Some(stale) = world.replicas.broken.remove(&(number, self.of)) {
             world.cover.reach("fault met", "watch lists again");

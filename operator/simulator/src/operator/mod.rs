@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use webinar_operator::replica::{Calls, Replica, Setup, Touched};
 
 use crate::decision;
+use crate::mutation::Mutation;
 use crate::server::Kind;
 use crate::time::SECOND;
 use crate::world::{Key, OPERATOR_NAMESPACE, Shared, World, locked};
@@ -52,9 +53,13 @@ impl Process {
         };
         let setup = {
             let mut held = locked(world);
-            let lease = held.scenario.lease.map(Duration::from_secs);
+            let mut lease = held.scenario.lease.map(Duration::from_secs);
+            if held.mutation == Some(Mutation::LateDeadline) {
+                lease[1] = lease[0] * 3;
+            }
             let now = held.now;
-            held.story.tell(now, &format!("operator-{number}"), || "starts".to_owned());
+            held.story
+                .tell(now, &format!("operator-{number}"), || "starts".to_owned());
             Setup {
                 identity: format!("operator-{number}-{life}"),
                 namespace: OPERATOR_NAMESPACE.to_owned(),
@@ -72,9 +77,7 @@ impl Process {
         tasks.spawn(replica.campaign(stop.clone()));
         let (begun, terms) = mpsc::unbounded_channel();
         let mut begins = replica.terms();
-        tasks.spawn(async move {
-            while begins.next().await.is_some() && begun.send(()).is_ok() {}
-        });
+        tasks.spawn(async move { while begins.next().await.is_some() && begun.send(()).is_ok() {} });
         let feeds = {
             let mut world = locked(world);
             let feeds = WATCHES.map(|of| {
@@ -151,7 +154,12 @@ impl Process {
         if !self.filled || self.stop.is_cancelled() || !self.replica.leads() {
             return;
         }
-        if self.replica.asks_at().is_some_and(|at| at <= tokio::time::Instant::now()) || now.is_multiple_of(5) {
+        if self
+            .replica
+            .asks_at()
+            .is_some_and(|at| at <= tokio::time::Instant::now())
+            || now.is_multiple_of(5)
+        {
             self.replica.ask(|uid| held.sample(uid));
         }
         if now.is_multiple_of(SECOND)

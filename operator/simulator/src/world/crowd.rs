@@ -14,7 +14,9 @@ impl World {
 
     /// So many want to watch now.
     pub fn wanted(&self, show: &Key) -> u32 {
-        let Some(show) = self.shows.get(show) else { return 0 };
+        let Some(show) = self.shows.get(show) else {
+            return 0;
+        };
         let ((since, before), (until, after)) = (show.from, show.to);
         if self.now.0 >= until || until <= since {
             return after;
@@ -47,7 +49,9 @@ impl World {
         while people > 0 && !open.is_empty() {
             let index = self.rng.usize(0..open.len());
             let share = people.div_ceil(u32::try_from(open.len()).unwrap_or(1));
-            let Some(body) = self.bodies.all.get_mut(&open[index]) else { return };
+            let Some(body) = self.bodies.all.get_mut(&open[index]) else {
+                return;
+            };
             let room = body.most.saturating_sub(body.viewers).min(share);
             body.viewers += room;
             people -= room;
@@ -58,12 +62,22 @@ impl World {
     /// From everywhere alike.
     fn leave(&mut self, show: &Key, people: u32) {
         let watching = u64::from(self.watching(show).max(1));
-        let there: Vec<Key> = self.bodies.of(show).filter(|b| b.viewers > 0).map(|b| b.key.clone()).collect();
+        let there: Vec<Key> = self
+            .bodies
+            .of(show)
+            .filter(|b| b.viewers > 0)
+            .map(|b| b.key.clone())
+            .collect();
         let mut left = people;
         for key in there {
-            let Some(body) = self.bodies.all.get_mut(&key) else { continue };
+            let Some(body) = self.bodies.all.get_mut(&key) else {
+                continue;
+            };
             let share = (u64::from(people) * u64::from(body.viewers)).div_ceil(watching);
-            let gone = u32::try_from(share).unwrap_or(u32::MAX).min(left).min(body.viewers);
+            let gone = u32::try_from(share)
+                .unwrap_or(u32::MAX)
+                .min(left)
+                .min(body.viewers);
             body.viewers -= gone;
             left -= gone;
         }
@@ -71,7 +85,9 @@ impl World {
 
     /// A pod's end cuts off who watches through it.
     pub(super) fn cut_off_viewers(&mut self, key: &Key) {
-        let Some(body) = self.bodies.all.get_mut(key) else { return };
+        let Some(body) = self.bodies.all.get_mut(key) else {
+            return;
+        };
         let dropped = std::mem::take(&mut body.viewers);
         let show = (body.key.0.clone(), body.show.clone());
         if dropped > 0

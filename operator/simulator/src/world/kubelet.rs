@@ -108,14 +108,17 @@ impl World {
         };
         body.ready = false;
         let written = self.now.written();
-        self.server
-            .update(Kind::Pod, &key.0, &key.1, |pod| set_condition(pod, condition("Ready", false, &written)));
+        self.server.update(Kind::Pod, &key.0, &key.1, |pod| {
+            set_condition(pod, condition("Ready", false, &written))
+        });
         self.slices_follow();
     }
 
     /// Its node answers again.
     pub(super) fn pod_back(&mut self, key: &Key) {
-        let Some(body) = self.bodies.all.get(key) else { return };
+        let Some(body) = self.bodies.all.get(key) else {
+            return;
+        };
         if body.going {
             self.shut_down(key);
         } else if body.running && !body.failed && !body.hung {
@@ -125,7 +128,9 @@ impl World {
 
     /// A pod is on its way out.
     pub(super) fn shut_down(&mut self, key: &Key) {
-        let Some(body) = self.bodies.all.get(key) else { return };
+        let Some(body) = self.bodies.all.get(key) else {
+            return;
+        };
         let (uid, node) = (body.uid.clone(), body.node);
         if node.is_some_and(|n| !self.nodes.all[n].up) {
             return;
@@ -146,7 +151,12 @@ impl World {
 
     /// It fails for good.
     pub(super) fn fail(&mut self, key: &Key) {
-        let Some(body) = self.bodies.all.get_mut(key).filter(|b| b.alive() && b.node.is_some()) else {
+        let Some(body) = self
+            .bodies
+            .all
+            .get_mut(key)
+            .filter(|b| b.alive() && b.node.is_some())
+        else {
             return;
         };
         (body.failed, body.ready, body.running) = (true, false, false);
@@ -164,9 +174,15 @@ impl World {
 
     /// It is kept from being Ready, or no longer.
     pub(super) fn hang(&mut self, key: &Key, is: bool) {
-        let Some(body) = self.bodies.all.get_mut(key) else { return };
+        let Some(body) = self.bodies.all.get_mut(key) else {
+            return;
+        };
         body.hung = is;
-        let (running, ready, up) = (body.running, body.ready, body.node.is_some_and(|n| self.nodes.all[n].up));
+        let (running, ready, up) = (
+            body.running,
+            body.ready,
+            body.node.is_some_and(|n| self.nodes.all[n].up),
+        );
         if is && ready {
             self.cut_off_viewers(key);
             self.write_ready(key, false);

@@ -26,7 +26,9 @@ impl World {
     }
 
     fn connect_soon(&mut self, show: &Key) {
-        let Some(found) = self.shows.get_mut(show) else { return };
+        let Some(found) = self.shows.get_mut(show) else {
+            return;
+        };
         if !std::mem::replace(&mut found.connecting, true) {
             let wait = self.between([SECOND, 3 * SECOND]);
             self.set(wait, Timer::Connect(show.clone()));
@@ -36,7 +38,9 @@ impl World {
     /// To whichever SFU `ingest` leads.
     pub(super) fn connect(&mut self, show: &Key) {
         let found = self.led_to(show, "ingest").map(|b| b.uid.clone());
-        let Some(known) = self.shows.get_mut(show) else { return };
+        let Some(known) = self.shows.get_mut(show) else {
+            return;
+        };
         known.connecting = false;
         if !known.sending || known.attached.is_some() {
             return;
@@ -80,7 +84,9 @@ impl World {
             None => self.shows.get(&show).is_some_and(|known| {
                 known.sending && (known.twice || known.attached.as_deref() == Some(&body.uid))
             }),
-            Some(parent) => self.led_to(&show, parent).is_some_and(|b| b.uid != body.uid && self.flows(b)),
+            Some(parent) => self
+                .led_to(&show, parent)
+                .is_some_and(|b| b.uid != body.uid && self.flows(b)),
         }
     }
 
@@ -97,7 +103,11 @@ impl World {
         let (bytes_in, bytes_out, counted) = body.bytes;
         let ticks = now.0.saturating_sub(counted);
         let more = |rate: u64| rate.saturating_mul(ticks) / SECOND;
-        let sent = if flows { more(VIEWER * u64::from(body.viewers)) } else { 0 };
+        let sent = if flows {
+            more(VIEWER * u64::from(body.viewers))
+        } else {
+            0
+        };
         let received = if flows { more(STAGE) } else { 0 };
         body.bytes = (bytes_in + received, bytes_out + sent, now.0);
         let honest = Sample {
@@ -110,9 +120,18 @@ impl World {
         let told = match lie {
             None => Some(honest),
             Some(Lie::Silent) => None,
-            Some(Lie::Zero) => Some(Sample { viewers: Reading::Value(0), ..honest }),
-            Some(Lie::Half) => Some(Sample { viewers: Reading::Value(viewers / 2), ..honest }),
-            Some(Lie::Tenfold) => Some(Sample { viewers: Reading::Value(viewers * 10), ..honest }),
+            Some(Lie::Zero) => Some(Sample {
+                viewers: Reading::Value(0),
+                ..honest
+            }),
+            Some(Lie::Half) => Some(Sample {
+                viewers: Reading::Value(viewers / 2),
+                ..honest
+            }),
+            Some(Lie::Tenfold) => Some(Sample {
+                viewers: Reading::Value(viewers * 10),
+                ..honest
+            }),
             Some(Lie::Absurd) => Some(Sample {
                 viewers: Reading::Absurd,
                 bytes_in: Reading::Absurd,
@@ -142,7 +161,12 @@ impl World {
         let happenings = &self.scenario.happenings;
         let lasting = self.lasting.iter().filter_map(|i| happenings.get(*i));
         lasting.into_iter().find_map(|h| match &h.what {
-            What::Lie { webinar, how, percent, .. } => {
+            What::Lie {
+                webinar,
+                how,
+                percent,
+                ..
+            } => {
                 let (namespace, name) = super::named(webinar);
                 let concerned = body.key.0 == namespace && body.show == name;
                 // The same pods all the while.
@@ -162,13 +186,19 @@ impl World {
 
     /// It receives again.
     pub(super) fn unstall(&mut self, show: &Key) {
-        let of_it: Vec<String> = self.bodies.of(show).filter(|b| b.is_relay()).map(|b| b.uid.clone()).collect();
+        let of_it: Vec<String> = self
+            .bodies
+            .of(show)
+            .filter(|b| b.is_relay())
+            .map(|b| b.uid.clone())
+            .collect();
         self.stalled.retain(|uid| !of_it.contains(uid));
     }
 }
 
 /// FNV-1a: the same in every process.
 fn hash(text: &str) -> u64 {
-    text.bytes()
-        .fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3))
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |h, b| {
+        (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3)
+    })
 }

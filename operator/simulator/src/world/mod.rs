@@ -29,7 +29,7 @@ use crate::time::Moment;
 pub use classes::OPERATOR_NAMESPACE;
 pub use network::{Fate, Network, Replicas};
 pub use nodes::Nodes;
-pub use pods::{Body, Bodies};
+pub use pods::{Bodies, Body};
 pub use routes::Routes;
 
 /// Namespace and name.
@@ -188,6 +188,7 @@ impl World {
         self.follow();
         if self.now.0.is_multiple_of(crate::time::SECOND) {
             self.watch_shows();
+            self.count_quotas();
             self.remember();
         }
     }
@@ -302,8 +303,9 @@ impl World {
         let scenario = Arc::clone(&self.scenario);
         if let Some(happening) = scenario.happenings.get(index) {
             self.checks.trouble_ends(self.now);
-            self.story
-                .tell(self.now, "world", || format!("over: {}", describe(&happening.what)));
+            self.story.tell(self.now, "world", || {
+                format!("over: {}", describe(&happening.what))
+            });
             self.end(&happening.what);
         }
     }
@@ -315,7 +317,9 @@ impl World {
             self.over(index);
         }
         self.replicas.calm(self.now);
-        self.story.tell(self.now, "world", || "calm: nothing goes wrong from here on".to_owned());
+        self.story.tell(self.now, "world", || {
+            "calm: nothing goes wrong from here on".to_owned()
+        });
     }
 
     /// Something that lasts is under way, of those that `which` names.

@@ -111,7 +111,11 @@ impl World {
             || self.lasts(|w| matches!(w, What::Cut { replica: cut, .. } if cut % REPLICAS == replica))
         {
             self.cover.reach("fault met", "unreachable");
-            return if self.rng.u8(0..4) == 0 { Fate::Lost } else { Fate::Unreachable };
+            return if self.rng.u8(0..4) == 0 {
+                Fate::Lost
+            } else {
+                Fate::Unreachable
+            };
         }
         let slowest = self.most(|w| match w {
             What::SlowCalls { millis, .. } => Some(*millis),
@@ -130,12 +134,20 @@ impl World {
         {
             if left == 0 {
                 self.replicas.kill(replica, self.now.after(lasts));
-                let when = if applied { "dies after a write" } else { "dies before a write" };
+                let when = if applied {
+                    "dies after a write"
+                } else {
+                    "dies before a write"
+                };
                 self.cover.reach("fault met", when);
                 self.story.tell(self.now, &format!("operator-{replica}"), || {
                     format!("{when}: {} {}", call.method, call.path)
                 });
-                return if applied { Fate::DiesAfter(there) } else { Fate::DiesBefore };
+                return if applied {
+                    Fate::DiesAfter(there)
+                } else {
+                    Fate::DiesBefore
+                };
             }
             self.replicas.doomed[replica] = Some((left - 1, applied, lasts));
         }

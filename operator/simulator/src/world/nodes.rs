@@ -59,14 +59,23 @@ impl Nodes {
             let there = self.all.iter().filter(|n| n.zone == zone);
             there.flat_map(|n| &n.pods).filter(|key| neighbours(key)).count()
         };
-        let open = self.all.iter().enumerate().filter(|(_, n)| n.up && !n.gone && !n.lost && n.pods.len() < ROOM);
+        let open = self
+            .all
+            .iter()
+            .enumerate()
+            .filter(|(_, n)| n.up && !n.gone && !n.lost && n.pods.len() < ROOM);
         open.min_by_key(|(i, n)| (crowded(n.zone), *i)).map(|(i, _)| i)
     }
 
     /// Room for so many pods, all nodes that may come counted.
     pub fn most_room(&self) -> usize {
         let zones = 0..self.joining.len();
-        let standing = |zone: usize| self.all.iter().filter(|n| n.zone == zone && n.up && !n.gone).count();
+        let standing = |zone: usize| {
+            self.all
+                .iter()
+                .filter(|n| n.zone == zone && n.up && !n.gone)
+                .count()
+        };
         zones.map(|zone| standing(zone).max(self.most) * ROOM).sum()
     }
 
@@ -105,7 +114,12 @@ impl World {
         let coming: usize = self.nodes.joining.iter().sum();
         let mut missing = waiting.div_ceil(ROOM).saturating_sub(coming);
         for zone in 0..self.nodes.joining.len() {
-            let there = self.nodes.all.iter().filter(|n| n.zone == zone && !n.gone).count();
+            let there = self
+                .nodes
+                .all
+                .iter()
+                .filter(|n| n.zone == zone && !n.gone)
+                .count();
             let may = self.nodes.most.saturating_sub(there + self.nodes.joining[zone]);
             for _ in 0..may.min(missing) {
                 missing -= 1;

@@ -1,8 +1,8 @@
-//! The garbage collector: what belongs to a Webinar goes with it.
+//! The garbage collector, by which what belongs to a Webinar goes with it, and the controller of quotas.
 
 use bytes::Bytes;
 use http::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Key, Timer, World, key, owner, text};
 use crate::server::{Call, Change, Happened, Kind};
@@ -22,7 +22,9 @@ impl World {
     pub(super) fn owned(&mut self, change: &Change) {
         match (change.kind, change.happened) {
             (Kind::Webinar, Happened::Deleted) => {
-                let uid = text(&change.object, "/metadata/uid").unwrap_or_default().to_owned();
+                let uid = text(&change.object, "/metadata/uid")
+                    .unwrap_or_default()
+                    .to_owned();
                 let orphans: Vec<(Kind, Key)> = OWNED
                     .into_iter()
                     .flat_map(|kind| {
@@ -39,7 +41,11 @@ impl World {
             }
             (kind, Happened::Added) if OWNED.contains(&kind) => {
                 let Some(uid) = owner(&change.object) else { return };
-                if !self.server.all(Kind::Webinar).any(|w| text(w, "/metadata/uid") == Some(uid)) {
+                if !self
+                    .server
+                    .all(Kind::Webinar)
+                    .any(|w| text(w, "/metadata/uid") == Some(uid))
+                {
                     let wait = self.between([SECOND, 5 * SECOND]);
                     self.set(wait, Timer::Collect(kind, key(&change.object), uid.to_owned()));
                 }
@@ -66,6 +72,33 @@ impl World {
             user: "system:serviceaccount:kube-system:generic-garbage-collector".to_owned(),
         };
         self.server.call(self.now.time(), &call);
+    }
+}
+
+impl World {
+    /// The quota controller: what is used is counted every few seconds.
+    pub(super) fn count_quotas(&mut self) {
+        const EVERY: u64 = 3 * SECOND;
+        if !self.now.0.is_multiple_of(EVERY) {
+            return;
+        }
+        let quotas: Vec<(Key, String)> = self
+            .server
+            .all(Kind::ResourceQuota)
+            .map(|q| (key(q), text(q, "/spec/hard/pods").unwrap_or_default().to_owned()))
+            .collect();
+        for ((namespace, name), hard) in quotas {
+            let counts = |p: &Value| !matches!(text(p, "/status/phase"), Some("Failed" | "Succeeded"));
+            let pods = self
+                .server
+                .all(Kind::Pod)
+                .filter(|p| key(p).0 == namespace && counts(p))
+                .count();
+            self.server
+                .update(Kind::ResourceQuota, &namespace, &name, |quota| {
+                    quota["status"] = json!({"hard": {"pods": hard}, "used": {"pods": pods.to_string()}});
+                });
+        }
     }
 }
 

@@ -15,7 +15,9 @@ impl World {
     /// Puts a happening into effect.
     pub(super) fn begin(&mut self, what: &What) {
         match what {
-            What::Create { webinar, start, spec } => self.create_webinar(&named(webinar), *start, spec.clone()),
+            What::Create { webinar, start, spec } => {
+                self.create_webinar(&named(webinar), *start, spec.clone())
+            }
             What::Edit { webinar, start, spec } => {
                 let key = named(webinar);
                 let mut spec = spec.clone();
@@ -32,7 +34,11 @@ impl World {
                 self.person(Method::DELETE, path(Kind::Webinar, &key.0, &key.1), &json!({}));
                 self.checks.edited(&key, self.now);
             }
-            What::Audience { webinar, people, over } => self.audience(&named(webinar), *people, *over),
+            What::Audience {
+                webinar,
+                people,
+                over,
+            } => self.audience(&named(webinar), *people, *over),
             What::Presenters { webinar, send, twice } => self.presenters(&named(webinar), *send, *twice),
             What::EditClass { class, spec } => {
                 let path = format!("/apis/webinar-operator.io/v1alpha1/webinarclasses/{class}");
@@ -75,7 +81,12 @@ impl World {
             }
             What::Crash { replica, lasts } => self.replicas.kill(*replica, self.now.after(*lasts)),
             What::Restart { replica, lasts } => self.replicas.stop(*replica, self.now.after(*lasts)),
-            What::CrashAtWrite { replica, write, applied, lasts } => {
+            What::CrashAtWrite {
+                replica,
+                write,
+                applied,
+                lasts,
+            } => {
                 self.replicas.kill_at(*replica, *write, *applied, *lasts);
             }
             What::HoldWatch { replica, of, lasts } => {
@@ -123,7 +134,12 @@ impl World {
         match what {
             What::HangPod { webinar, .. } => {
                 let show = named(webinar);
-                let hung: Vec<Key> = self.bodies.of(&show).filter(|b| b.hung).map(|b| b.key.clone()).collect();
+                let hung: Vec<Key> = self
+                    .bodies
+                    .of(&show)
+                    .filter(|b| b.hung)
+                    .map(|b| b.key.clone())
+                    .collect();
                 for key in hung {
                     self.hang(&key, false);
                 }
@@ -160,7 +176,7 @@ impl World {
         if let Some(pods) = pods {
             let quota = json!({
                 "apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "pods", "namespace": namespace},
-                "spec": {"hard": {"pods": pods.to_string()}}, "status": {"hard": {"pods": pods.to_string()}},
+                "spec": {"hard": {"pods": pods.to_string()}},
             });
             self.server.put(self.now.time(), Kind::ResourceQuota, quota);
         }
@@ -169,8 +185,12 @@ impl World {
 
     /// A pod of nobody with the labels of a Webinar's first pod.
     fn look_alike(&mut self, show: &Key) {
-        let Some(key) = self.bodies.nth(show, 0, |_| true) else { return };
-        let Some(found) = self.server.get(Kind::Pod, &key.0, &key.1) else { return };
+        let Some(key) = self.bodies.nth(show, 0, |_| true) else {
+            return;
+        };
+        let Some(found) = self.server.get(Kind::Pod, &key.0, &key.1) else {
+            return;
+        };
         let mut labels = found["metadata"]["labels"].clone();
         if let Some(labels) = labels.as_object_mut() {
             labels.remove(labels::APP_MANAGED_BY);
@@ -202,8 +222,9 @@ impl World {
         let answer = self.server.call(self.now.time(), &call);
         if answer.code >= 400 {
             let said = text(&answer.body, "/message").unwrap_or_default().to_owned();
-            self.story
-                .tell(self.now, "people", || format!("{} {} is refused: {} {said}", call.method, call.path, answer.code));
+            self.story.tell(self.now, "people", || {
+                format!("{} {} is refused: {} {said}", call.method, call.path, answer.code)
+            });
         }
         answer
     }

@@ -51,7 +51,9 @@ impl World {
         let selector = change.object["spec"]["selector"].as_object();
         let pairs = selector.into_iter().flatten();
         let route = Route {
-            show: label(&change.object, labels::WEBINAR).unwrap_or_default().to_owned(),
+            show: label(&change.object, labels::WEBINAR)
+                .unwrap_or_default()
+                .to_owned(),
             entry: entry.to_owned(),
             selector: pairs
                 .filter_map(|(k, v)| Some((k.clone(), v.as_str()?.to_owned())))
@@ -118,15 +120,17 @@ impl World {
         let mut labels = owner["metadata"]["labels"].clone();
         labels[SERVICE_NAME] = json!(service);
         let stored = self.server.get(Kind::EndpointSlice, namespace, &name);
-        let same = stored.is_some_and(|s| s["endpoints"] == json!(endpoints) && s["metadata"]["labels"] == labels);
+        let same =
+            stored.is_some_and(|s| s["endpoints"] == json!(endpoints) && s["metadata"]["labels"] == labels);
         if same {
             return;
         }
         if stored.is_some() {
-            self.server.update(Kind::EndpointSlice, namespace, &name, |slice| {
-                slice["endpoints"] = json!(endpoints);
-                slice["metadata"]["labels"] = labels;
-            });
+            self.server
+                .update(Kind::EndpointSlice, namespace, &name, |slice| {
+                    slice["endpoints"] = json!(endpoints);
+                    slice["metadata"]["labels"] = labels;
+                });
             return;
         }
         let slice = json!({
@@ -145,9 +149,16 @@ impl World {
 
     /// Pods that new viewers of an event are sent to.
     pub(super) fn open(&self, show: &Key) -> Vec<Key> {
-        let selectors: Vec<_> = self.routes.of(show, |entry| entry.starts_with("viewers")).collect();
+        let selectors: Vec<_> = self
+            .routes
+            .of(show, |entry| entry.starts_with("viewers"))
+            .collect();
         let takes = |b: &&Body| b.ready && !b.going && self.up(b) && selectors.iter().any(|s| b.matches(s));
-        self.bodies.of(show).filter(takes).map(|b| b.key.clone()).collect()
+        self.bodies
+            .of(show)
+            .filter(takes)
+            .map(|b| b.key.clone())
+            .collect()
     }
 
     /// The machine it is on answers.

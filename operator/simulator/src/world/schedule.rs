@@ -21,7 +21,9 @@ impl World {
                 self.set(wait, Timer::Schedule(key));
             }
             Happened::Modified => {
-                let Some(body) = self.bodies.all.get_mut(&key) else { return };
+                let Some(body) = self.bodies.all.get_mut(&key) else {
+                    return;
+                };
                 let was_going = body.going;
                 body.see(object);
                 if body.going && !was_going {
@@ -31,7 +33,9 @@ impl World {
             }
             Happened::Deleted => {
                 self.cut_off_viewers(&key);
-                let Some(body) = self.bodies.remove(&key) else { return };
+                let Some(body) = self.bodies.remove(&key) else {
+                    return;
+                };
                 self.stalled.remove(&body.uid);
                 if let Some(node) = body.node {
                     self.nodes.leave(node, &key);
@@ -50,7 +54,9 @@ impl World {
         };
         let (uid, webinar) = (body.uid.clone(), body.webinar.clone());
         let bodies = &self.bodies;
-        let place = self.nodes.place(|other| bodies.all.get(other).is_some_and(|b| b.webinar == webinar));
+        let place = self
+            .nodes
+            .place(|other| bodies.all.get(other).is_some_and(|b| b.webinar == webinar));
         let written = self.now.written();
         let Some(node) = place else {
             self.cover.reach("world", "no node has room");
@@ -111,7 +117,12 @@ impl World {
         for key in &waiting {
             self.schedule(key);
         }
-        let left = self.bodies.all.values().filter(|b| b.pending && b.alive()).count();
+        let left = self
+            .bodies
+            .all
+            .values()
+            .filter(|b| b.pending && b.alive())
+            .count();
         if left > 0 {
             self.ask_for_nodes(left);
             self.look_again(10 * SECOND);
