@@ -210,7 +210,7 @@ impl Maker {
             2 | 3 => {
                 start = Some(Moment(
                     event.start.0.saturating_sub(5 * MINUTE) + self.rng.u64(0..=15 * MINUTE),
-                ))
+                ));
             }
             4 => _ = spec.insert("duration".to_owned(), json!(format!("{}m", self.rng.u64(1..=40)))),
             5 => {

@@ -7,10 +7,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use clap::Parser;
+use tokio::time::Instant;
 use webinar_simulator::{Cover, Manner, Mutation, Outcome, Scenario, generate, live, shrink};
 
 /// Lives worlds until so many ticks have passed, and tells of the first in which something was broken.

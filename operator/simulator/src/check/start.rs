@@ -15,7 +15,7 @@ use crate::world::{Key, World, key, label, text};
 /// Undisturbed seconds before the start from which on everything can be Ready in time: a lease that runs out and the next
 /// one's first look (20), the longest pause after failures (60), a refusal that is tried again (60), waves (20), a new
 /// machine (75), a pull (60), the start of a pod (15), and a bit.
-pub const ENOUGH: u64 = 330;
+pub(super) const ENOUGH: u64 = 330;
 
 /// What was promised about a start.
 #[derive(Debug, Clone)]

@@ -7,10 +7,10 @@ use super::World;
 use crate::server::Kind;
 
 /// Where the operator and its templates live.
-pub const OPERATOR_NAMESPACE: &str = "webinar-system";
+pub(crate) const OPERATOR_NAMESPACE: &str = "webinar-system";
 
 /// Namespaces of event teams.
-pub const TENANTS: [&str; 2] = ["blue", "red"];
+pub(crate) const TENANTS: [&str; 2] = ["blue", "red"];
 
 impl World {
     pub(super) fn furnish(&mut self) {

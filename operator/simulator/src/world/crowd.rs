@@ -13,7 +13,7 @@ impl World {
     }
 
     /// So many want to watch now.
-    pub fn wanted(&self, show: &Key) -> u32 {
+    pub(crate) fn wanted(&self, show: &Key) -> u32 {
         let Some(show) = self.shows.get(show) else {
             return 0;
         };
@@ -26,7 +26,7 @@ impl World {
     }
 
     /// So many watch now.
-    pub fn watching(&self, show: &Key) -> u32 {
+    pub(crate) fn watching(&self, show: &Key) -> u32 {
         self.bodies.of(show).map(|b| b.viewers).sum()
     }
 

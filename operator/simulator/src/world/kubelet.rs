@@ -109,7 +109,7 @@ impl World {
         body.ready = false;
         let written = self.now.written();
         self.server.update(Kind::Pod, &key.0, &key.1, |pod| {
-            set_condition(pod, condition("Ready", false, &written))
+            set_condition(pod, condition("Ready", false, &written));
         });
         self.slices_follow();
     }

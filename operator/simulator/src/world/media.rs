@@ -75,7 +75,7 @@ impl World {
     }
 
     /// Media reaches it.
-    pub fn flows(&self, body: &Body) -> bool {
+    pub(crate) fn flows(&self, body: &Body) -> bool {
         if !body.running || body.failed || !self.up(body) || self.stalled.contains(&body.uid) {
             return false;
         }
@@ -91,7 +91,7 @@ impl World {
     }
 
     /// What a pod answers, if it answers.
-    pub fn sample(&mut self, uid: &str) -> Option<Sample> {
+    pub(crate) fn sample(&mut self, uid: &str) -> Option<Sample> {
         let body = self.bodies.by_uid(uid)?;
         if !body.running || body.failed || !self.up(body) {
             return None;

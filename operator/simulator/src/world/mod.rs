@@ -22,21 +22,21 @@ use crate::check::Checks;
 use crate::cover::Cover;
 use crate::mutation::Mutation;
 use crate::scenario::{Scenario, What};
-use crate::server::{Kind, Server};
+use crate::server::{Change, Kind, Server};
 use crate::story::Story;
 use crate::time::Moment;
 
-pub use classes::OPERATOR_NAMESPACE;
-pub use network::{Fate, Network, Replicas};
-pub use nodes::Nodes;
-pub use pods::{Bodies, Body};
-pub use routes::Routes;
+pub(crate) use classes::OPERATOR_NAMESPACE;
+pub(crate) use network::{Fate, Network, Replicas};
+pub(crate) use nodes::Nodes;
+pub(crate) use pods::{Bodies, Body};
+pub(crate) use routes::Routes;
 
 /// Namespace and name.
-pub type Key = (String, String);
+pub(crate) type Key = (String, String);
 
 /// Replicas of the operator.
-pub const REPLICAS: usize = 2;
+pub(crate) const REPLICAS: usize = 2;
 
 /// The label that says which Service an EndpointSlice is of.
 const SERVICE_NAME: &str = "kubernetes.io/service-name";
@@ -74,7 +74,7 @@ enum Timer {
 
 /// An event as people see it.
 #[derive(Debug, Clone, Default)]
-pub struct Show {
+pub(crate) struct Show {
     /// So many wanted to watch, from when on the number changes.
     from: (u64, u32),
     /// So many want to watch then.
@@ -88,22 +88,22 @@ pub struct Show {
     /// They are about to connect.
     connecting: bool,
     /// Viewers that a pod's end has cut off.
-    pub dropped: u64,
+    pub(crate) dropped: u64,
 }
 
 /// The world. One lock around all of it: there is one thread.
 #[derive(Debug)]
-pub struct World {
+pub(crate) struct World {
     /// What time it is.
-    pub now: Moment,
+    pub(crate) now: Moment,
     /// The API server.
-    pub server: Server,
+    pub(crate) server: Server,
     /// What it was, every few seconds of late: for lists that are stale.
     past: VecDeque<(Moment, Server)>,
     /// Every random choice.
-    pub rng: Rng,
+    pub(crate) rng: Rng,
     /// The scenario.
-    pub scenario: Arc<Scenario>,
+    pub(crate) scenario: Arc<Scenario>,
     /// Which of its happenings last.
     lasting: BTreeSet<usize>,
     timers: BTreeMap<(u64, u64), Timer>,
@@ -111,45 +111,45 @@ pub struct World {
     /// How far the controllers have followed the API server.
     followed: u64,
     /// The machines.
-    pub nodes: Nodes,
+    pub(crate) nodes: Nodes,
     /// The pods.
-    pub bodies: Bodies,
+    pub(crate) bodies: Bodies,
     /// Where Services lead.
-    pub routes: Routes,
+    pub(crate) routes: Routes,
     slices_due: bool,
     /// When whoever waits for a node looks again.
     pending_at: Option<u64>,
     /// Events by namespace and name.
-    pub shows: BTreeMap<Key, Show>,
+    pub(crate) shows: BTreeMap<Key, Show>,
     /// UIDs of SFUs and mids that receive nothing.
     stalled: BTreeSet<String>,
     /// Between replicas and API server.
-    pub network: Network,
+    pub(crate) network: Network,
     /// Who is to be killed, started or stopped.
-    pub replicas: Replicas,
+    pub(crate) replicas: Replicas,
     /// What is looked after.
-    pub checks: Checks,
+    pub(crate) checks: Checks,
     /// What was reached.
-    pub cover: Cover,
+    pub(crate) cover: Cover,
     /// What happened, for people.
-    pub story: Story,
+    pub(crate) story: Story,
     /// The protection that is taken away.
-    pub mutation: Option<Mutation>,
+    pub(crate) mutation: Option<Mutation>,
     /// Of everything that was written: the same for the same history.
-    pub digest: u64,
+    pub(crate) digest: u64,
 }
 
 /// The world, for everyone in it.
-pub type Shared = Arc<Mutex<World>>;
+pub(crate) type Shared = Arc<Mutex<World>>;
 
 /// Whoever panicked had the world as it is.
-pub fn locked(world: &Shared) -> MutexGuard<'_, World> {
+pub(crate) fn locked(world: &Shared) -> MutexGuard<'_, World> {
     world.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl World {
     /// A world at its beginning.
-    pub fn new(scenario: Arc<Scenario>, story: Story, mutation: Option<Mutation>) -> Self {
+    pub(crate) fn new(scenario: Arc<Scenario>, story: Story, mutation: Option<Mutation>) -> Self {
         let mut world = Self {
             now: Moment(0),
             server: Server::new(),
@@ -180,7 +180,7 @@ impl World {
     }
 
     /// One tick: what is due happens, and every controller but the operator looks.
-    pub fn step(&mut self) {
+    pub(crate) fn step(&mut self) {
         while let Some(entry) = self.timers.first_entry().filter(|e| e.key().0 <= self.now.0) {
             let timer = entry.remove();
             self.ring(timer);
@@ -238,10 +238,9 @@ impl World {
             Kind::ControllerRevision,
             Kind::EndpointSlice,
         ] {
-            let Some(changes) = self.server.changes(kind, since) else {
-                continue;
-            };
-            for change in changes.to_vec() {
+            // A copy: what is done about them changes more.
+            let changes = self.server.changes(kind, since).map(<[Change]>::to_vec);
+            for change in changes.unwrap_or_default() {
                 self.owned(&change);
                 match kind {
                     Kind::Webinar => self.promised(&change),
@@ -266,7 +265,7 @@ impl World {
     }
 
     /// The API server as it was so many seconds ago, or as near as anyone remembers.
-    pub fn as_it_was(&self, seconds: u64) -> &Server {
+    pub(crate) fn as_it_was(&self, seconds: u64) -> &Server {
         let then = self.now.0.saturating_sub(seconds * crate::time::SECOND);
         let found = self.past.iter().rev().find(|(at, _)| at.0 <= then);
         match found.or(self.past.front()) {
@@ -276,13 +275,13 @@ impl World {
     }
 
     /// Nobody needs to know what happened up to this version.
-    pub fn forget(&mut self, version: u64) {
+    pub(crate) fn forget(&mut self, version: u64) {
         let remembered = self.past.front().map_or(version, |(_, server)| server.version());
         self.server.compact(version.min(remembered).min(self.followed));
     }
 
     /// A happening begins.
-    pub fn happen(&mut self, index: usize) {
+    pub(crate) fn happen(&mut self, index: usize) {
         let scenario = Arc::clone(&self.scenario);
         let Some(happening) = scenario.happenings.get(index) else {
             return;
@@ -311,7 +310,7 @@ impl World {
     }
 
     /// Whatever lasts ends.
-    pub fn calm(&mut self) {
+    pub(crate) fn calm(&mut self) {
         for index in std::mem::take(&mut self.lasting) {
             self.lasting.insert(index);
             self.over(index);
@@ -323,7 +322,7 @@ impl World {
     }
 
     /// Something that lasts is under way, of those that `which` names.
-    pub fn lasts(&self, which: impl Fn(&What) -> bool) -> bool {
+    pub(crate) fn lasts(&self, which: impl Fn(&What) -> bool) -> bool {
         let happenings = &self.scenario.happenings;
         self.lasting
             .iter()
@@ -343,30 +342,30 @@ fn describe(what: &What) -> String {
 }
 
 /// A text at a JSON pointer.
-pub fn text<'a>(object: &'a Value, pointer: &str) -> Option<&'a str> {
+pub(crate) fn text<'a>(object: &'a Value, pointer: &str) -> Option<&'a str> {
     object.pointer(pointer)?.as_str()
 }
 
 /// Its namespace and name.
-pub fn key(object: &Value) -> Key {
+pub(crate) fn key(object: &Value) -> Key {
     let field = |name: &str| object["metadata"][name].as_str().unwrap_or_default().to_owned();
     (field("namespace"), field("name"))
 }
 
 /// A label.
-pub fn label<'a>(object: &'a Value, name: &str) -> Option<&'a str> {
+pub(crate) fn label<'a>(object: &'a Value, name: &str) -> Option<&'a str> {
     object["metadata"]["labels"].get(name)?.as_str()
 }
 
 /// UID of the Webinar that controls an object.
-pub fn owner(object: &Value) -> Option<&str> {
+pub(crate) fn owner(object: &Value) -> Option<&str> {
     let owners = object["metadata"]["ownerReferences"].as_array()?;
     let webinar = owners.iter().find(|o| o["kind"] == json!("Webinar"))?;
     webinar["uid"].as_str()
 }
 
 /// From `namespace/name`.
-pub fn named(webinar: &str) -> Key {
+pub(crate) fn named(webinar: &str) -> Key {
     let (namespace, name) = webinar.split_once('/').unwrap_or(("default", webinar));
     (namespace.to_owned(), name.to_owned())
 }

@@ -11,7 +11,7 @@ use crate::time::Moment;
 
 /// What becomes of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
+pub(crate) enum Fate {
     /// It arrives after so many milliseconds, and the answer so many later.
     Fine(u64, u64),
     /// Nobody is there.
@@ -30,28 +30,28 @@ pub enum Fate {
 
 /// The network's own memory.
 #[derive(Debug, Default)]
-pub struct Network {
+pub(crate) struct Network {
     /// Calls that arrived, by whom.
-    pub calls: [u64; REPLICAS],
+    pub(crate) calls: [u64; REPLICAS],
 }
 
 /// What is to become of replicas, and what their watches go through.
 #[derive(Debug, Default)]
-pub struct Replicas {
+pub(crate) struct Replicas {
     /// Dead, or to die, until then.
-    pub down: [Option<Moment>; REPLICAS],
+    pub(crate) down: [Option<Moment>; REPLICAS],
     /// To be stopped in good order, and started again then.
-    pub stopping: [Option<Moment>; REPLICAS],
+    pub(crate) stopping: [Option<Moment>; REPLICAS],
     /// Told to stop: when that takes effect, and until when it is down then.
-    pub ends: [Option<(u64, Moment)>; REPLICAS],
+    pub(crate) ends: [Option<(u64, Moment)>; REPLICAS],
     /// Dies at a write: how many come before, whether it is applied, and for how many seconds.
     doomed: [Option<(u32, bool, u64)>; REPLICAS],
     /// Watches that tell nothing until then.
     held: BTreeMap<(usize, Watch), Moment>,
     /// Watches that broke, and how stale the list is.
-    pub broken: BTreeMap<(usize, Watch), u64>,
+    pub(crate) broken: BTreeMap<(usize, Watch), u64>,
     /// Milliseconds by which wall clocks are moved.
-    pub moved: [Arc<AtomicI64>; REPLICAS],
+    pub(crate) moved: [Arc<AtomicI64>; REPLICAS],
 }
 
 impl Replicas {
@@ -84,7 +84,7 @@ impl Replicas {
     }
 
     /// It tells nothing now.
-    pub fn held(&self, replica: usize, of: Watch, now: Moment) -> bool {
+    pub(crate) fn held(&self, replica: usize, of: Watch, now: Moment) -> bool {
         self.held.get(&(replica, of)).is_some_and(|until| now < *until)
     }
 
@@ -99,7 +99,7 @@ impl Replicas {
 
 impl World {
     /// What becomes of a replica's call.
-    pub fn fate(&mut self, replica: usize, call: &Call) -> Fate {
+    pub(crate) fn fate(&mut self, replica: usize, call: &Call) -> Fate {
         self.network.calls[replica] += 1;
         // Their names and times come from this machine's clock: nothing may depend on them.
         if call.path.starts_with("/apis/events.k8s.io/") {

@@ -12,26 +12,26 @@ const LOST_AFTER: u64 = 40 * SECOND;
 
 /// One machine.
 #[derive(Debug, Clone)]
-pub struct Node {
+pub(crate) struct Node {
     /// Where it is.
-    pub zone: usize,
+    pub(crate) zone: usize,
     /// It answers.
-    pub up: bool,
+    pub(crate) up: bool,
     /// It is gone for good.
-    pub gone: bool,
+    pub(crate) gone: bool,
     /// It has been found not to answer.
-    pub lost: bool,
+    pub(crate) lost: bool,
     /// Pods on it.
-    pub pods: Vec<Key>,
+    pub(crate) pods: Vec<Key>,
     /// It has the image.
-    pub pulled: bool,
+    pub(crate) pulled: bool,
 }
 
 /// All machines.
 #[derive(Debug, Clone, Default)]
-pub struct Nodes {
+pub(crate) struct Nodes {
     /// By number; a number is never given twice.
-    pub all: Vec<Node>,
+    pub(crate) all: Vec<Node>,
     /// On their way, by zone.
     joining: Vec<usize>,
     /// Most that a zone may have.
@@ -68,7 +68,7 @@ impl Nodes {
     }
 
     /// Room for so many pods, all nodes that may come counted.
-    pub fn most_room(&self) -> usize {
+    pub(crate) fn most_room(&self) -> usize {
         let zones = 0..self.joining.len();
         let standing = |zone: usize| {
             self.all

@@ -16,7 +16,7 @@ impl World {
     pub(super) fn begin(&mut self, what: &What) {
         match what {
             What::Create { webinar, start, spec } => {
-                self.create_webinar(&named(webinar), *start, spec.clone())
+                self.create_webinar(&named(webinar), *start, spec.clone());
             }
             What::Edit { webinar, start, spec } => {
                 let key = named(webinar);
@@ -176,7 +176,7 @@ impl World {
         if let Some(pods) = pods {
             let quota = json!({
                 "apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "pods", "namespace": namespace},
-                "spec": {"hard": {"pods": pods.to_string()}},
+                "spec": {"hard": {"pods": pods.to_string()}}, "status": {"hard": {"pods": pods.to_string()}},
             });
             self.server.put(self.now.time(), Kind::ResourceQuota, quota);
         }

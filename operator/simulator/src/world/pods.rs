@@ -10,37 +10,37 @@ use super::{Key, label, owner, text};
 
 /// One pod.
 #[derive(Debug, Clone)]
-pub struct Body {
+pub(crate) struct Body {
     /// Namespace and name.
-    pub key: Key,
+    pub(crate) key: Key,
     /// UID.
-    pub uid: String,
+    pub(crate) uid: String,
     /// UID of its Webinar; none: it is nobody's.
-    pub webinar: Option<String>,
+    pub(crate) webinar: Option<String>,
     /// Name of the Webinar that its labels name.
-    pub show: String,
+    pub(crate) show: String,
     /// Labels that Services select by.
-    pub labels: BTreeMap<String, String>,
+    pub(crate) labels: BTreeMap<String, String>,
     /// Most viewers that it takes.
-    pub most: u32,
+    pub(crate) most: u32,
     /// The machine it is on.
-    pub node: Option<usize>,
+    pub(crate) node: Option<usize>,
     /// Its Ready condition.
-    pub ready: bool,
+    pub(crate) ready: bool,
     /// It runs, and would be Ready if nobody kept it from it.
-    pub running: bool,
+    pub(crate) running: bool,
     /// It has failed for good.
-    pub failed: bool,
+    pub(crate) failed: bool,
     /// It is on its way out.
-    pub going: bool,
+    pub(crate) going: bool,
     /// It waits for a node, and was told so.
-    pub pending: bool,
+    pub(crate) pending: bool,
     /// It is kept from being Ready.
-    pub hung: bool,
+    pub(crate) hung: bool,
     /// People who watch through it.
-    pub viewers: u32,
+    pub(crate) viewers: u32,
     /// Bytes received, bytes sent, and when that was counted last.
-    pub bytes: (u64, u64, u64),
+    pub(crate) bytes: (u64, u64, u64),
 }
 
 impl Body {
@@ -83,36 +83,36 @@ impl Body {
     }
 
     /// A label.
-    pub fn label(&self, name: &str) -> Option<&str> {
+    pub(crate) fn label(&self, name: &str) -> Option<&str> {
         self.labels.get(name).map(String::as_str)
     }
 
     /// Its slot, such as `relay-3`; none: it was declared lost.
-    pub fn slot(&self) -> Option<&str> {
+    pub(crate) fn slot(&self) -> Option<&str> {
         self.label(labels::SLOT)
     }
 
     /// It is a relay.
-    pub fn is_relay(&self) -> bool {
+    pub(crate) fn is_relay(&self) -> bool {
         self.label(labels::ROLE) == Some("relay")
     }
 
     /// It carries what `selector` asks for.
-    pub fn matches(&self, selector: &BTreeMap<String, String>) -> bool {
+    pub(crate) fn matches(&self, selector: &BTreeMap<String, String>) -> bool {
         selector.iter().all(|(k, v)| self.labels.get(k) == Some(v))
     }
 
     /// Neither ended nor on its way out.
-    pub fn alive(&self) -> bool {
+    pub(crate) fn alive(&self) -> bool {
         !self.going && !self.failed
     }
 }
 
 /// All pods.
 #[derive(Debug, Clone, Default)]
-pub struct Bodies {
+pub(crate) struct Bodies {
     /// By namespace and name.
-    pub all: BTreeMap<Key, Body>,
+    pub(crate) all: BTreeMap<Key, Body>,
     by_uid: BTreeMap<String, Key>,
 }
 
@@ -129,7 +129,7 @@ impl Bodies {
     }
 
     /// The very pod.
-    pub fn by_uid(&self, uid: &str) -> Option<&Body> {
+    pub(crate) fn by_uid(&self, uid: &str) -> Option<&Body> {
         self.all.get(self.by_uid.get(uid)?)
     }
 
@@ -139,7 +139,7 @@ impl Bodies {
     }
 
     /// Pods whose labels name a Webinar.
-    pub fn of(&self, (namespace, name): &Key) -> impl Iterator<Item = &Body> {
+    pub(crate) fn of(&self, (namespace, name): &Key) -> impl Iterator<Item = &Body> {
         let here = self.all.range((namespace.clone(), String::new())..);
         here.take_while(move |(key, _)| key.0 == *namespace)
             .map(|(_, body)| body)

@@ -20,7 +20,7 @@ struct Route {
 
 /// Where Services lead.
 #[derive(Debug, Clone, Default)]
-pub struct Routes(BTreeMap<Key, Route>);
+pub(crate) struct Routes(BTreeMap<Key, Route>);
 
 impl Routes {
     /// Selectors of the addresses of a Webinar, of those that `which` names.

@@ -25,7 +25,7 @@ pub(super) enum Part {
     Deny,
     /// Unit, property and documentation tests.
     Unit,
-    /// Ten million ticks in worlds where everything goes wrong.
+    /// Dozens of virtual hours in worlds where everything goes wrong.
     Simulator,
     /// The programs of the local control plane, Prometheus, and what judges dashboards, GitOps files and workflows.
     Tools,
