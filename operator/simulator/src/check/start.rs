@@ -122,17 +122,29 @@ impl World {
     }
 
     fn quota_allows(&self, webinar: &Key) -> bool {
+        let asked = self.asked(|other| other.0 == webinar.0);
+        let allowed = |quota: &Value| {
+            text(quota, "/spec/hard/pods")
+                .and_then(|pods| pods.parse().ok())
+                .unwrap_or(0)
+        };
         let mut quotas = self.server.all(Kind::ResourceQuota);
-        !quotas.any(|q| key(q).0 == webinar.0)
+        quotas.all(|q| key(q).0 != webinar.0 || asked <= allowed(q))
+    }
+
+    /// Pods that Webinars may ask for at once, of those that `which` names.
+    fn asked(&self, which: impl Fn(&Key) -> bool) -> usize {
+        let asked = self.server.all(Kind::Webinar).filter(|w| which(&key(w)));
+        let asked = asked.filter_map(|w| {
+            let known = self.checks.known.get(text(w, "/metadata/uid")?)?;
+            Some(known.most_pods())
+        });
+        usize::try_from(asked.sum::<u32>()).unwrap_or(usize::MAX)
     }
 
     /// All that is asked for at once would fit.
     pub(super) fn has_room(&self) -> bool {
-        let asked = self
-            .server
-            .all(Kind::Webinar)
-            .filter_map(|w| Some(self.checks.known.get(text(w, "/metadata/uid")?)?.most_pods()));
-        let asked = usize::try_from(asked.sum::<u32>()).unwrap_or(usize::MAX);
+        let asked = self.asked(|_| true);
         // Those on their way out still hold their machines.
         let others = self
             .bodies
