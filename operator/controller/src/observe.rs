@@ -15,7 +15,7 @@ use crate::memory::Pinned;
 use crate::neighbours::Everyone;
 use crate::ownership::{Owner, concerns, is_owned_by, told_apart};
 use crate::recent::{Kind, Known};
-use crate::watch::{Progress, Watched};
+use crate::watch::{self, Filler, Progress, Watched};
 
 /// The caches of one scope: one namespace, or all.
 #[derive(Debug, Clone)]
@@ -30,6 +30,18 @@ pub(crate) struct Caches {
     pub(crate) templates: Watched<PodTemplate>,
     /// The Webinars themselves, once their controller has a store.
     pub(crate) webinars: Arc<OnceLock<Store<DeserializeGuard<Webinar>>>>,
+}
+
+/// What fills the caches of one scope, but that of the Webinars themselves.
+#[derive(Debug)]
+pub(crate) struct Fillers {
+    pub(crate) pods: Filler<Pod>,
+    pub(crate) services: Filler<Service>,
+    pub(crate) slices: Filler<EndpointSlice>,
+    pub(crate) budgets: Filler<PodDisruptionBudget>,
+    pub(crate) revisions: Filler<ControllerRevision>,
+    pub(crate) classes: Filler<WebinarClass>,
+    pub(crate) templates: Filler<PodTemplate>,
 }
 
 /// Everything that belongs to one Webinar, and what it may refer to.
@@ -79,6 +91,37 @@ impl Platform {
 }
 
 impl Caches {
+    /// Empty caches and what fills them: what is kept of each kind, and whom a change of it concerns.
+    pub(crate) fn new() -> (Self, Fillers) {
+        let (pods, fill_pods) = Filler::new(watch::trim_pod, watch::owner);
+        let (services, fill_services) = Filler::new(watch::trim, watch::owner);
+        let (slices, fill_slices) = Filler::new(watch::trim, watch::owner);
+        let (budgets, fill_budgets) = Filler::new(watch::trim, watch::owner);
+        let (revisions, fill_revisions) = Filler::new(watch::trim, watch::owner);
+        let (classes, fill_classes) = Filler::new(watch::trim, watch::everyone);
+        let (templates, fill_templates) = Filler::new(watch::trim, watch::everyone);
+        let caches = Self {
+            pods,
+            services,
+            slices,
+            budgets,
+            revisions,
+            classes,
+            templates,
+            webinars: Arc::default(),
+        };
+        let fillers = Fillers {
+            pods: fill_pods,
+            services: fill_services,
+            slices: fill_slices,
+            budgets: fill_budgets,
+            revisions: fill_revisions,
+            classes: fill_classes,
+            templates: fill_templates,
+        };
+        (caches, fillers)
+    }
+
     /// How far the cache of `kind` has come.
     pub(crate) fn progress(&self, kind: Kind) -> &Progress {
         match kind {

@@ -36,18 +36,16 @@ use crate::controllers::{AT_ONCE, look};
 use crate::leader::{Candidate, Leadership, Timings, campaign};
 use crate::limiter::Limiter;
 use crate::metrics::Metrics;
-use crate::observe::Caches;
+use crate::observe::{Caches, Fillers};
 use crate::pulse::Pulse;
 use crate::recent::Recollection;
+use crate::run::QUEUE;
 use crate::scrape::Scraper;
 use crate::turns::Turns;
 use crate::watch::{self, Filler};
 
 pub use crate::context::Decide;
 pub use crate::watch::Touched;
-
-/// Things that wait to be looked at, as in the operator.
-const QUEUE: usize = 1_024;
 
 /// What a replica is given once.
 pub struct Setup {
@@ -88,22 +86,10 @@ pub enum News {
     Template(Event<PodTemplate>),
 }
 
-/// What fills the caches.
-struct Fillers {
-    webinars: Filler<DeserializeGuard<Webinar>>,
-    pods: Filler<Pod>,
-    services: Filler<Service>,
-    slices: Filler<EndpointSlice>,
-    budgets: Filler<PodDisruptionBudget>,
-    revisions: Filler<ControllerRevision>,
-    classes: Filler<WebinarClass>,
-    templates: Filler<PodTemplate>,
-}
-
 /// One replica. What it has begun ends with the runtime, or with the tasks that it was begun in.
 pub struct Replica {
     context: Arc<Context>,
-    fillers: Mutex<Fillers>,
+    fillers: Mutex<(Filler<DeserializeGuard<Webinar>>, Fillers)>,
     turns: Arc<Turns>,
     candidate: Candidate,
     namespace: String,
@@ -144,7 +130,10 @@ impl Replica {
         let bare = ClientBuilder::new(api, namespace.clone());
         let client = client::guarded(bare, &clock, &metrics, &leadership);
         let (touch, heard) = mpsc::channel(QUEUE);
-        let (caches, fillers) = fillers();
+        let (caches, fillers) = Caches::new();
+        let (webinars, fill_webinars) = Filler::new(watch::trim, watch::itself);
+        // New caches have none yet.
+        let _ = caches.webinars.set(webinars.store);
         let (turns, called) = Turns::new(AT_ONCE, pulse.clone(), metrics.queue());
         let scraper = Scraper::new(None, clock.clone(), leadership.clone(), metrics.clone());
         let context = Context {
@@ -168,7 +157,7 @@ impl Replica {
         };
         let replica = Self {
             context: Arc::new(context),
-            fillers: Mutex::new(fillers),
+            fillers: Mutex::new((fill_webinars, fillers)),
             turns,
             candidate: Candidate { identity, timings },
             namespace,
@@ -204,8 +193,9 @@ impl Replica {
     /// Takes in what a watch tells. Says whom it concerns.
     pub fn take(&self, news: News) -> Option<Touched> {
         let mut fillers = self.fillers.lock().unwrap_or_else(PoisonError::into_inner);
+        let (webinars, fillers) = &mut *fillers;
         match news {
-            News::Webinar(event) => fillers.webinars.take(event),
+            News::Webinar(event) => webinars.take(event),
             News::Pod(event) => fillers.pods.take(event),
             News::Service(event) => fillers.services.take(event),
             News::Slice(event) => fillers.slices.take(event),
@@ -250,41 +240,4 @@ impl Replica {
     pub fn asks_at(&self) -> Option<Instant> {
         self.context.scraper.due()
     }
-
-    /// What the operator takes for the API server's time.
-    pub fn now(&self) -> Timestamp {
-        self.context.clock.now()
-    }
-}
-
-fn fillers() -> (Caches, Fillers) {
-    let (pods, fill_pods) = Filler::new(watch::trim_pod, watch::owner);
-    let (services, fill_services) = Filler::new(watch::trim, watch::owner);
-    let (slices, fill_slices) = Filler::new(watch::trim, watch::owner);
-    let (budgets, fill_budgets) = Filler::new(watch::trim, watch::owner);
-    let (revisions, fill_revisions) = Filler::new(watch::trim, watch::owner);
-    let (classes, fill_classes) = Filler::new(watch::trim, watch::everyone);
-    let (templates, fill_templates) = Filler::new(watch::trim, watch::everyone);
-    let (webinars, fill_webinars) = Filler::new(watch::trim, watch::itself);
-    let caches = Caches {
-        pods,
-        services,
-        slices,
-        budgets,
-        revisions,
-        classes,
-        templates,
-        webinars: Arc::new(webinars.store.into()),
-    };
-    let fillers = Fillers {
-        webinars: fill_webinars,
-        pods: fill_pods,
-        services: fill_services,
-        slices: fill_slices,
-        budgets: fill_budgets,
-        revisions: fill_revisions,
-        classes: fill_classes,
-        templates: fill_templates,
-    };
-    (caches, fillers)
 }

@@ -3,16 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use k8s_openapi::api::apps::v1::ControllerRevision;
-use k8s_openapi::api::core::v1::{Pod, PodTemplate, Service};
-use k8s_openapi::api::discovery::v1::EndpointSlice;
-use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::runtime::events::{Recorder, Reporter};
 use kube::{Api, Client};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use webinar_api::{FIELD_MANAGER, WebinarClass};
+use webinar_api::FIELD_MANAGER;
 
 use crate::cli::RunArgs;
 use crate::client;
@@ -23,14 +19,14 @@ use crate::http::{Shown, serve};
 use crate::leader::{Leadership, campaign};
 use crate::limiter::Limiter;
 use crate::metrics::Metrics;
-use crate::observe::Caches;
+use crate::observe::{Caches, Fillers};
 use crate::pulse::Pulse;
 use crate::recent::Recollection;
 use crate::scrape::Scraper;
 use crate::watch::{self, Touched, everything, ours, scoped, selectable, watch as keep};
 
 /// Changes that wait for the throttle.
-const QUEUE: usize = 1_024;
+pub(crate) const QUEUE: usize = 1_024;
 
 /// Runs the operator until it is told to stop.
 ///
@@ -160,73 +156,29 @@ fn fill(
     tasks: &mut JoinSet<anyhow::Result<()>>,
 ) -> (Caches, mpsc::Sender<Touched>, mpsc::Receiver<Touched>) {
     let (send, touched) = mpsc::channel(QUEUE);
-    let (pods, a) = keep::<Pod>(
-        scoped(client, scope),
-        selectable(),
-        watch::trim_pod,
-        watch::owner,
-        send.clone(),
-    );
-    let (services, b) = keep::<Service>(
-        scoped(client, scope),
-        ours(),
-        watch::trim,
-        watch::owner,
-        send.clone(),
-    );
-    let (slices, g) = keep::<EndpointSlice>(
-        scoped(client, scope),
-        watch::stage(),
-        watch::trim,
-        watch::owner,
-        send.clone(),
-    );
-    let (budgets, c) = keep::<PodDisruptionBudget>(
-        scoped(client, scope),
-        ours(),
-        watch::trim,
-        watch::owner,
-        send.clone(),
-    );
-    let (revisions, d) = keep::<ControllerRevision>(
-        scoped(client, scope),
-        ours(),
-        watch::trim,
-        watch::owner,
-        send.clone(),
-    );
-    let (classes, e) = keep::<WebinarClass>(
-        Api::all(client.clone()),
-        everything(),
-        watch::trim,
-        watch::everyone,
-        send.clone(),
-    );
-    let (templates, f) = keep::<PodTemplate>(
-        Api::namespaced(client.clone(), operator_namespace),
-        everything(),
-        watch::trim,
-        watch::everyone,
-        send.clone(),
-    );
+    let (caches, fillers) = Caches::new();
+    let Fillers {
+        pods,
+        services,
+        slices,
+        budgets,
+        revisions,
+        classes,
+        templates,
+    } = fillers;
+    let templates_of = Api::namespaced(client.clone(), operator_namespace);
+    let a = keep(scoped(client, scope), selectable(), pods, send.clone());
+    let b = keep(scoped(client, scope), ours(), services, send.clone());
+    let c = keep(scoped(client, scope), ours(), budgets, send.clone());
+    let d = keep(scoped(client, scope), ours(), revisions, send.clone());
+    let e = keep(Api::all(client.clone()), everything(), classes, send.clone());
+    let f = keep(templates_of, everything(), templates, send.clone());
+    let g = keep(scoped(client, scope), watch::stage(), slices, send.clone());
     tasks.spawn(async move {
         tokio::select! { () = a => {}, () = b => {}, () = c => {}, () = d => {}, () = e => {}, () = f => {}, () = g => {} }
         anyhow::bail!("the caches are no longer filled")
     });
-    (
-        Caches {
-            pods,
-            services,
-            slices,
-            budgets,
-            revisions,
-            classes,
-            templates,
-            webinars: Arc::default(),
-        },
-        send,
-        touched,
-    )
+    (caches, send, touched)
 }
 
 async fn told_to_stop() {

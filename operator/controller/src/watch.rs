@@ -1,7 +1,6 @@
 //! Caches: watches of our own objects, trimmed before they are stored, and how far they have come.
 
 use std::fmt::Debug;
-use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -187,38 +186,30 @@ pub(crate) fn everything() -> watcher::Config {
     watcher::Config::default().timeout(WATCH_LIFE).streaming_lists()
 }
 
-/// A cache of `api`, and the work of keeping it filled.
-///
-/// `trim` drops what isn't used before an object is stored. `touches` says whom a change concerns.
-pub(crate) fn watch<K>(
+/// Keeps a cache filled with what `api` tells.
+pub(crate) async fn watch<K>(
     api: Api<K>,
     config: watcher::Config,
-    trim: fn(&mut K),
-    touches: fn(&K) -> Option<Touched>,
+    mut filler: Filler<K>,
     touched: mpsc::Sender<Touched>,
-) -> (Watched<K>, impl Future<Output = ()> + Send)
-where
+) where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
 {
-    let (watched, mut filler) = Filler::new(trim, touches);
-    let work = async move {
-        let mut events = std::pin::pin!(watcher(api, config).default_backoff());
-        while let Some(event) = events.next().await {
-            let event = match event {
-                Ok(event) => event,
-                Err(error) => {
-                    tracing::warn!(kind = %K::kind(&()), "{}; trying again", trouble(&error));
-                    continue;
-                }
-            };
-            if let Some(concerns) = filler.take(event)
-                && touched.send(concerns).await.is_err()
-            {
-                return;
+    let mut events = std::pin::pin!(watcher(api, config).default_backoff());
+    while let Some(event) = events.next().await {
+        let event = match event {
+            Ok(event) => event,
+            Err(error) => {
+                tracing::warn!(kind = %K::kind(&()), "{}; trying again", trouble(&error));
+                continue;
             }
+        };
+        if let Some(concerns) = filler.take(event)
+            && touched.send(concerns).await.is_err()
+        {
+            return;
         }
-    };
-    (watched, work)
+    }
 }
 
 /// What keeps a watch from working, in words.

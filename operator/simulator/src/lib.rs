@@ -10,6 +10,7 @@ pub mod check;
 mod cover;
 mod decision;
 mod generate;
+mod hash;
 mod life;
 mod mutation;
 mod operator;

@@ -96,7 +96,7 @@ async fn run(world: &Shared) {
             }
             held.step();
             if tick.is_multiple_of(SECOND) {
-                held.check();
+                held.check_starts();
             }
             if tick == scenario.calm_from.0 + SETTLED {
                 held.check_settled();

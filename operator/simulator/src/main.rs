@@ -7,7 +7,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use clap::Parser;
@@ -164,7 +163,8 @@ fn broken(args: &Args, seed: u64, manner: Manner, outcome: &Outcome) -> Result<(
     }
     println!("looking for the shortest scenario that breaks it…");
     let begun = Instant::now();
-    let short = shrink(&generate(seed), manner)?;
+    let long = generate(seed);
+    let short = shrink(&long, manner)?;
     let told = live(&Arc::new(short.clone()), Manner { told: true, ..manner })?;
     report::story(&told);
     std::fs::create_dir_all(&args.out).with_context(|| format!("making {}", args.out.display()))?;
@@ -179,8 +179,8 @@ fn broken(args: &Args, seed: u64, manner: Manner, outcome: &Outcome) -> Result<(
     println!(
         "\n{} of {} happenings are enough (found in {} s). Again:\n  cargo xtask simulate --scenario {}{mutation}\nThe whole world:\n  cargo xtask simulate --seed {seed} --ticks 1 --threads 1{mutation}",
         short.happenings.len(),
-        generate(seed).happenings.len(),
-        Duration::as_secs(&begun.elapsed()),
+        long.happenings.len(),
+        begun.elapsed().as_secs(),
         file.display(),
     );
     Ok(())

@@ -13,6 +13,7 @@ use std::fmt;
 
 use http::Method;
 
+use crate::hash;
 use crate::server::{Answer, Call};
 use crate::time::{Moment, SECOND};
 use crate::world::{Key, World};
@@ -114,11 +115,6 @@ impl Checks {
         self.trouble = self.trouble.max(now.after(lasts));
     }
 
-    /// It is over, maybe early.
-    pub fn trouble_ends(&mut self, now: Moment) {
-        self.trouble = self.trouble.max(now);
-    }
-
     /// People have changed a Webinar.
     pub fn edited(&mut self, webinar: &Key, now: Moment) {
         self.edited.insert(webinar.clone(), now);
@@ -156,9 +152,7 @@ impl World {
         let who = format!("{} {plural} {}", call.method, answer.code);
         if plural != "events" {
             let line = format!("{} {who} {}", self.now.0, call.path);
-            self.digest = line.bytes().fold(self.digest, |h, b| {
-                (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3)
-            });
+            self.digest = hash::more(self.digest, &line);
         }
         self.cover.reach("answer", &who);
         let now = self.now;
@@ -176,11 +170,6 @@ impl World {
         if call.method == Method::POST && plural == "pods" {
             self.judge_create(&answer.body);
         }
-    }
-
-    /// Once a second.
-    pub(crate) fn check(&mut self) {
-        self.check_starts();
     }
 
     /// So many seconds have passed since anything was wrong or this Webinar was changed.

@@ -51,7 +51,8 @@ impl World {
         }
     }
 
-    pub(super) fn check_starts(&mut self) {
+    /// Once a second.
+    pub(crate) fn check_starts(&mut self) {
         let now = self.now;
         let due: Vec<(Key, Promise)> = self
             .checks

@@ -85,15 +85,8 @@ impl World {
 
     /// A pod's end cuts off who watches through it.
     pub(super) fn cut_off_viewers(&mut self, key: &Key) {
-        let Some(body) = self.bodies.all.get_mut(key) else {
-            return;
-        };
-        let dropped = std::mem::take(&mut body.viewers);
-        let show = (body.key.0.clone(), body.show.clone());
-        if dropped > 0
-            && let Some(show) = self.shows.get_mut(&show)
-        {
-            show.dropped += u64::from(dropped);
+        if let Some(body) = self.bodies.all.get_mut(key) {
+            body.viewers = 0;
         }
     }
 }

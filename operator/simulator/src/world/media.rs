@@ -4,6 +4,7 @@ use webinar_api::labels;
 use webinar_plan::{Reading, Sample};
 
 use super::{Body, Key, Timer, World};
+use crate::hash;
 use crate::scenario::{Lie, What};
 use crate::time::SECOND;
 
@@ -170,7 +171,8 @@ impl World {
                 let (namespace, name) = super::named(webinar);
                 let concerned = body.key.0 == namespace && body.show == name;
                 // The same pods all the while.
-                let chosen = fastrand::Rng::with_seed(hash(&body.uid)).u8(0..100) < *percent;
+                let chosen =
+                    fastrand::Rng::with_seed(hash::more(hash::NOTHING, &body.uid)).u8(0..100) < *percent;
                 (concerned && chosen).then_some(*how)
             }
             _ => None,
@@ -194,11 +196,4 @@ impl World {
             .collect();
         self.stalled.retain(|uid| !of_it.contains(uid));
     }
-}
-
-/// FNV-1a: the same in every process.
-fn hash(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |h, b| {
-        (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3)
-    })
 }

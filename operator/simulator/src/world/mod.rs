@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 
 use crate::check::Checks;
 use crate::cover::Cover;
+use crate::hash;
 use crate::mutation::Mutation;
 use crate::scenario::{Scenario, What};
 use crate::server::{Change, Kind, Server};
@@ -87,8 +88,6 @@ pub(crate) struct Show {
     attached: Option<String>,
     /// They are about to connect.
     connecting: bool,
-    /// Viewers that a pod's end has cut off.
-    pub(crate) dropped: u64,
 }
 
 /// The world. One lock around all of it: there is one thread.
@@ -172,7 +171,7 @@ impl World {
             cover: Cover::default(),
             story,
             mutation,
-            digest: 0xcbf2_9ce4_8422_2325,
+            digest: hash::NOTHING,
             scenario,
         };
         world.furnish();
@@ -193,7 +192,7 @@ impl World {
         }
     }
 
-    /// When something is due next, apart from shows.
+    /// Something is to happen so many ticks later.
     fn set(&mut self, ticks: u64, timer: Timer) {
         self.timers_set += 1;
         let when = self.now.0 + ticks.max(1);
@@ -301,7 +300,8 @@ impl World {
         }
         let scenario = Arc::clone(&self.scenario);
         if let Some(happening) = scenario.happenings.get(index) {
-            self.checks.trouble_ends(self.now);
+            // Maybe early.
+            self.checks.trouble(self.now, 0);
             self.story.tell(self.now, "world", || {
                 format!("over: {}", describe(&happening.what))
             });

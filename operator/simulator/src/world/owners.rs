@@ -104,9 +104,5 @@ impl World {
 
 /// Where an object of a namespace is.
 pub(super) fn path(kind: Kind, namespace: &str, name: &str) -> String {
-    let root = match kind.group() {
-        "" => format!("/api/{}", kind.version()),
-        group => format!("/apis/{group}/{}", kind.version()),
-    };
-    format!("{root}/namespaces/{namespace}/{}/{name}", kind.plural())
+    format!("{}/{name}", kind.path(namespace))
 }

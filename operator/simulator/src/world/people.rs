@@ -165,8 +165,7 @@ impl World {
             "apiVersion": "webinar-operator.io/v1alpha1", "kind": "Webinar",
             "metadata": {"name": key.1, "namespace": key.0}, "spec": spec,
         });
-        let collection = path(Kind::Webinar, &key.0, "");
-        self.person(Method::POST, collection.trim_end_matches('/').to_owned(), &body);
+        self.person(Method::POST, Kind::Webinar.path(&key.0), &body);
         self.checks.edited(key, self.now);
         self.shows.entry(key.clone()).or_default();
     }
@@ -200,8 +199,7 @@ impl World {
             "metadata": {"name": format!("look-alike-{}", self.now.0), "namespace": show.0, "labels": labels},
             "spec": {"containers": [{"name": "media", "image": "example.com/media:1"}]},
         });
-        let collection = path(Kind::Pod, &show.0, "");
-        self.person(Method::POST, collection.trim_end_matches('/').to_owned(), &body);
+        self.person(Method::POST, Kind::Pod.path(&show.0), &body);
     }
 
     /// A call by somebody with `kubectl`.
