@@ -57,7 +57,9 @@ pub(crate) fn spare_slots(view: &View<'_>) -> Vec<Slot> {
         !extra(view, p) && (late(view, p) || unwell(view, p))
     });
     let room = ceiling(view.input, view.class, view.memory, view.planned).saturating_sub(planned);
-    let here = view.fleet.count(Role::Relay, |p| extra(view, p));
+    // Where the fleet may be smaller than it is, a substitute that has become Ready holds a slot like any other.
+    let beyond = planned.saturating_sub(view.size.wanted.relay);
+    let here = view.fleet.count(Role::Relay, |p| extra(view, p)) + beyond;
     let wanted = late.min(most(view)).min(room).saturating_sub(here);
     (view.size.end()..)
         .map(|index| Slot::new(Role::Relay, index))

@@ -61,7 +61,7 @@ pub(crate) fn shrink<'a>(view: &View<'a>, state: &mut State) -> Shrink<'a> {
     if permitted {
         out.delete = going
             .iter()
-            .filter(|p| empty(view.input, view.class, p))
+            .filter(|p| empty(view.input, view.class, p) && (fed(view, p) || over(view)))
             .copied()
             .collect();
         out.delete.sort_by_key(|p| Reverse(p.slot));
@@ -75,13 +75,26 @@ pub(crate) fn shrink<'a>(view: &View<'a>, state: &mut State) -> Shrink<'a> {
 /// and comes back.
 fn permitted(view: &View<'_>) -> bool {
     let input = view.input;
-    let stalled = input.recent.watch.media.stalled() && input.surely() < view.schedule.end;
+    let stalled = input.recent.watch.media.stalled() && !over(view);
     view.size.loose
         && view.attendance.known().is_some()
         && !stalled
         && !input.orders.suspend
         && floor(input).is_none()
         && input.surely() == input.now
+}
+
+/// Media reaches it, as far as it tells. Without any it sends nothing to those who wait for a picture either: then only its
+/// own count would speak for its being empty.
+fn fed(view: &View<'_>, pod: &Pod) -> bool {
+    let signal = view.input.signals.get(&pod.uid);
+    let rate = signal.and_then(|signal| signal.inbound.rates.first());
+    rate.is_none_or(|rate| *rate >= view.class.stall.floor)
+}
+
+/// The planned end has passed: nobody waits for a picture any more.
+fn over(view: &View<'_>) -> bool {
+    view.input.surely() >= view.schedule.end
 }
 
 /// The relays with the fewest viewers: a share of those that are there, never below what is wanted.

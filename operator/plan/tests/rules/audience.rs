@@ -302,6 +302,13 @@ fn a_relay_is_empty_when_it_says_so_after_its_cordon_and_sends_nothing() {
         signal.outbound.rates = vec![rate];
         assert!(deleted(&lying).is_empty(), "{viewers:?} {rate}");
     }
+    let mut waiting = input.clone();
+    let signal = waiting.signals.get_mut(&uid).expect("an answer");
+    signal.inbound.rates = vec![0];
+    assert!(
+        deleted(&waiting).is_empty(),
+        "who receives no media sends none to those who wait for it"
+    );
     let mut ordered = input.clone();
     ordered.orders.floor = Some(Floor {
         relays: 1,

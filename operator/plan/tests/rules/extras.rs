@@ -1,9 +1,11 @@
 //! Pods beyond the plan, and pods that can't be had.
 
 use webinar_plan::{
-    ConditionType, PodTrouble, Reason, RemovalReason, Role, Setback, SetbackKind, Slot, Tier,
+    ConditionType, Input, PodTrouble, Reading, Reason, Release, RemovalReason, Role, Setback, SetbackKind,
+    Slot, Tier,
 };
 
+use crate::audience::everyone_tells;
 use crate::world::{World, at, class, secs, spec};
 use crate::{START, pod, relay, said, world_at};
 
@@ -86,6 +88,30 @@ fn substitutes_come_only_when_more_pods_would_help_and_go_only_if_they_never_wer
     assert_eq!(gone, [15, 16].map(|i| (relay(i), RemovalReason::Unneeded)));
     pod(&mut came, relay(15)).was_ready = true;
     assert_eq!(webinar_plan::plan(&came).delete.len(), 1);
+}
+
+#[test]
+fn a_relay_that_hangs_has_one_substitute_even_where_the_fleet_follows_the_audience() {
+    let mut world = world_at(Tier::K10, 1200);
+    world.orders.release = Release::AfterPeak;
+    let mut input = world.input();
+    let hung = pod(&mut input, relay(7));
+    hung.ready = false;
+    // What the others carry needs every relay that was booked.
+    everyone_tells(&mut input, Reading::Value(680));
+    let created = |input: &Input| {
+        let pods = webinar_plan::plan(input).create;
+        pods.iter().map(|p| p.slot).collect::<Vec<Slot>>()
+    };
+    assert_eq!(created(&input), [relay(15)]);
+    let mut substitute = pod(&mut input, relay(8)).clone();
+    substitute.slot = relay(15);
+    substitute.name = "event-relay-15-other".to_owned();
+    substitute.uid = "another".to_owned();
+    substitute.created = input.now;
+    input.pods.push(substitute);
+    everyone_tells(&mut input, Reading::Value(640));
+    assert!(created(&input).is_empty(), "a substitute for a substitute");
 }
 
 #[test]

@@ -50,7 +50,8 @@ impl World {
             self.checks.broken(Invariant::Own, self.now, text);
             return;
         };
-        if call.method == Method::DELETE && pod.viewers > 0 && !self.overdue(uid, pod) {
+        let watched = pod.viewers > 0 && !self.nothing_to_see(uid, pod);
+        if call.method == Method::DELETE && watched && !self.overdue(uid, pod) {
             let text = format!("pod {} was deleted with {} viewers", pod.name, pod.viewers);
             self.checks.broken(Invariant::Viewers, self.now, text);
         }
@@ -70,6 +71,14 @@ impl World {
         if pod.serves && !still {
             self.judge_seats(uid, pod, &call.method.clone());
         }
+    }
+
+    /// The planned end has passed and no media comes any more: a count of zero has no second witness then.
+    fn nothing_to_see(&self, uid: &str, pod: &Judged) -> bool {
+        let run = self.run_of(uid).unwrap_or_default();
+        let over = run.end.is_some_and(|end| end <= self.now.time());
+        let body = self.bodies.by_uid(&pod.uid);
+        over && body.is_none_or(|body| !self.flows(body))
     }
 
     /// The run drains, and this pod has done so for as long as it may.
