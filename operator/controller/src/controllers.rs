@@ -18,7 +18,7 @@ use webinar_api::{Webinar, WebinarClass};
 
 use crate::context::{Context, try_again};
 use crate::error::Error;
-use crate::fair::Claimant;
+use crate::fair::{Claimant, Order};
 use crate::reconcile::Next;
 use crate::throttle::throttle;
 use crate::turns::Turns;
@@ -49,7 +49,12 @@ pub(crate) async fn keep_webinars(
     context.caches.filled().await;
     let webinars: Api<DeserializeGuard<Webinar>> = scoped(&context.client, scope.as_deref());
     let controller = Controller::new(webinars, everything());
-    let (turns, called) = Turns::new(AT_ONCE, context.pulse.clone(), context.metrics.queue());
+    let (turns, called) = Turns::new(
+        AT_ONCE,
+        Order::Turns,
+        context.pulse.clone(),
+        context.metrics.queue(),
+    );
     let store = controller.store();
     // One scope has one controller, so it is empty until now.
     let _ = context.caches.webinars.set(store.clone());

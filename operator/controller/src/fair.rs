@@ -16,9 +16,19 @@ pub(crate) struct Claimant {
     pub(crate) start: Timestamp,
 }
 
+/// Whose claim is next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Parties take turns, and within one it is who came first or whose event starts next.
+    Turns,
+    /// Whoever came first, as a Controller does it by itself. Only to see what turns are for.
+    Arrival,
+}
+
 /// Claims by party.
 #[derive(Debug)]
 pub(crate) struct Queue<T> {
+    order: Order,
     waiting: BTreeMap<String, Waiting<T>>,
     turns: u64,
     arrivals: u64,
@@ -50,22 +60,29 @@ impl<T> Waiting<T> {
     }
 }
 
-impl<T> Default for Queue<T> {
-    fn default() -> Self {
+impl<T> Queue<T> {
+    /// Nobody waits.
+    pub(crate) fn new(order: Order) -> Self {
         Self {
+            order,
             waiting: BTreeMap::new(),
             turns: 0,
             arrivals: 0,
         }
     }
-}
 
-impl<T> Queue<T> {
     pub(crate) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
 
     pub(crate) fn push(&mut self, by: Claimant, item: T) {
+        let by = match self.order {
+            Order::Turns => by,
+            Order::Arrival => Claimant {
+                party: String::new(),
+                start: Timestamp::MIN,
+            },
+        };
         let waiting = self.waiting.entry(by.party).or_insert_with(|| Waiting {
             last_turn: self.turns,
             claims: BTreeMap::new(),
@@ -109,7 +126,7 @@ pub(crate) mod tests {
 
     #[test]
     fn a_crowd_of_one_party_holds_up_nobody_else() {
-        let mut queue = Queue::default();
+        let mut queue = Queue::new(Order::Turns);
         for n in 0..10_000 {
             queue.push(claimant("crowd", 10_000 - n), n);
         }

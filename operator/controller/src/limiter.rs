@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
-use crate::fair::{Claimant, Queue};
+use crate::fair::{Claimant, Order, Queue};
 
 /// Claims that may wait to be queued; whoever comes later waits before that.
 const QUEUE: usize = 1_024;
@@ -58,7 +58,7 @@ impl Limiter {
 }
 
 async fn grant(mut claimed: mpsc::Receiver<Claim>, mut bucket: Bucket, permits: Arc<Semaphore>) {
-    let mut queue = Queue::default();
+    let mut queue = Queue::new(Order::Turns);
     loop {
         if queue.is_empty() {
             match claimed.recv().await {

@@ -45,6 +45,7 @@ use crate::turns::Turns;
 use crate::watch::{self, Filler};
 
 pub use crate::context::Decide;
+pub use crate::fair::Order;
 pub use crate::watch::Touched;
 
 /// What a replica is given once.
@@ -57,6 +58,8 @@ pub struct Setup {
     pub lease: [Duration; 3],
     /// Writes a second, and writes under way at once.
     pub limits: [u32; 2],
+    /// Whose look is next: [`Order::Turns`], unless it is to be seen what those are for.
+    pub order: Order,
     /// What its wall clock tells now.
     pub now: Timestamp,
     /// Milliseconds by which its wall clock is moved from now on.
@@ -119,6 +122,7 @@ impl Replica {
             namespace,
             lease: [lease, renew_deadline, retry],
             limits: [per_second, in_flight],
+            order,
             now,
             moved,
             decide,
@@ -134,7 +138,7 @@ impl Replica {
         let (webinars, fill_webinars) = Filler::new(watch::trim, watch::itself);
         // New caches have none yet.
         let _ = caches.webinars.set(webinars.store);
-        let (turns, called) = Turns::new(AT_ONCE, pulse.clone(), metrics.queue());
+        let (turns, called) = Turns::new(AT_ONCE, order, pulse.clone(), metrics.queue());
         let scraper = Scraper::new(None, clock.clone(), leadership.clone(), metrics.clone());
         let context = Context {
             recorder: Recorder::new(client.clone(), Reporter::from(FIELD_MANAGER)),

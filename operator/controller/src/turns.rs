@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::mpsc;
 
-use crate::fair::{Claimant, Queue};
+use crate::fair::{Claimant, Order, Queue};
 use crate::pulse::{Pass, Pulse};
 use crate::watch::Touched;
 
@@ -46,17 +46,18 @@ impl Drop for Turn {
 }
 
 impl Turns {
-    /// So many passes at once. Whoever had to wait and has its turn now is called.
+    /// So many passes at once, and whose is next. Whoever had to wait and has its turn now is called.
     /// `depth` is told how many wait.
     pub(crate) fn new(
         at_once: usize,
+        order: Order,
         pulse: Pulse,
         depth: Gauge,
     ) -> (Arc<Self>, mpsc::UnboundedReceiver<Touched>) {
         let (call, calls) = mpsc::unbounded_channel();
         let state = State {
             free: at_once,
-            queue: Queue::default(),
+            queue: Queue::new(order),
             waiting: HashSet::new(),
             called: HashMap::new(),
         };
@@ -136,7 +137,7 @@ mod tests {
     #[test]
     fn who_waits_is_called_once_and_has_the_turn_that_was_kept() {
         let depth = Gauge::default();
-        let (turns, mut calls) = Turns::new(1, Pulse::default(), depth.clone());
+        let (turns, mut calls) = Turns::new(1, Order::Turns, Pulse::default(), depth.clone());
         let first = claim(&turns, webinar("a", "first"));
         assert!(first.is_some());
         for _ in 0..2 {

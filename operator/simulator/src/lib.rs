@@ -22,7 +22,7 @@ mod time;
 mod world;
 
 pub use cover::Cover;
-pub use generate::generate;
+pub use generate::{flood, generate};
 pub use life::{Manner, Outcome, live};
 pub use mutation::Mutation;
 pub use scenario::{Cluster, Happening, Lie, Scenario, Watch, What};

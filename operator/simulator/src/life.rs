@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::check::{Invariant, QUIET, SETTLED, Violation};
 use crate::cover::Cover;
 use crate::mutation::Mutation;
-use crate::operator::{Process, keep_panics, panicked};
+use crate::operator::{KeptPanics, Process, panicked};
 use crate::scenario::Scenario;
 use crate::story::Story;
 use crate::time::{MINUTE, Moment, SECOND, TICK};
@@ -48,7 +48,7 @@ pub struct Outcome {
 ///
 /// When no Tokio runtime can be made.
 pub fn live(scenario: &Arc<Scenario>, manner: Manner) -> std::io::Result<Outcome> {
-    keep_panics();
+    let _kept = KeptPanics::begin();
     let story = if manner.told {
         Story::told()
     } else {

@@ -5,7 +5,7 @@ use clap::ValueEnum;
 use http::Method;
 use jiff::SignedDuration;
 use serde_json::Value;
-use webinar_plan::{Flow, Input, Plan, Reading, Settle, Signal, plan};
+use webinar_plan::{Cordon, Drain, Flow, Input, Plan, Pod, Reading, Role, Settle, Signal, plan};
 
 use crate::check::{Invariant, target};
 use crate::server::Call;
@@ -21,12 +21,14 @@ pub enum Mutation {
     SilenceIsEmpty,
     /// Drains don't wait for viewers.
     ImpatientDrain,
-    /// A smaller ask holds at once.
-    LowersAtOnce,
+    /// As soon as one relay is needed no more, all are taken out of their entry points.
+    ShrinksAtOnce,
     /// The ramp counts on machines, images and pods that take no time.
     NoLead,
     /// Pods have names of their own each time, and nobody asks whether a slot is held.
     RandomNames,
+    /// Whoever comes first is looked at first, whatever else is waiting.
+    FirstCome,
     /// What was refused is asked again at once.
     NoPause,
     /// A pod is deleted as it is now, not as it was judged.
@@ -37,14 +39,15 @@ pub enum Mutation {
 
 impl Mutation {
     /// Every mutation.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Unwoken,
         Self::Repeats,
         Self::SilenceIsEmpty,
         Self::ImpatientDrain,
-        Self::LowersAtOnce,
+        Self::ShrinksAtOnce,
         Self::NoLead,
         Self::RandomNames,
+        Self::FirstCome,
         Self::NoPause,
         Self::BlindDelete,
         Self::LateDeadline,
@@ -56,10 +59,11 @@ impl Mutation {
             Self::Unwoken => &[Invariant::Settles, Invariant::Start, Invariant::Fair],
             Self::Repeats => &[Invariant::Bounds, Invariant::Settles],
             Self::SilenceIsEmpty | Self::ImpatientDrain => &[Invariant::Viewers],
-            Self::LowersAtOnce => &[Invariant::Seats, Invariant::Viewers],
+            Self::ShrinksAtOnce => &[Invariant::Seats],
             Self::NoLead => &[Invariant::Start],
             Self::RandomNames | Self::NoPause => &[Invariant::Bounds],
             Self::BlindDelete => &[Invariant::Viewers, Invariant::Seats],
+            Self::FirstCome => &[Invariant::Fair, Invariant::Start],
             Self::LateDeadline => &[Invariant::OneLeader],
         }
     }
@@ -77,14 +81,6 @@ impl Mutation {
                     pod.drain_started = pod.drain_started.and_then(|t| t.checked_sub(hour).ok());
                 }
             }
-            Self::LowersAtOnce => {
-                let spec = input.spec.clone();
-                if let Some(memory) = input.memory.as_mut().filter(|m| m.active()) {
-                    memory.accepted.spec.tier = spec.tier;
-                    memory.accepted.spec.max_tier = spec.max_tier;
-                    memory.most_relays = 0;
-                }
-            }
             Self::NoLead => {
                 if let Ok(class) = &mut input.class {
                     let none = SignedDuration::ZERO;
@@ -99,11 +95,25 @@ impl Mutation {
                 }
                 input.spec.ready_before = Some(SignedDuration::ZERO);
             }
-            Self::Unwoken | Self::RandomNames | Self::BlindDelete | Self::LateDeadline => {}
+            Self::Unwoken
+            | Self::ShrinksAtOnce
+            | Self::RandomNames
+            | Self::FirstCome
+            | Self::BlindDelete
+            | Self::LateDeadline => {}
         }
         let mut plan = plan(&input);
         if self == Self::Unwoken {
             plan.next_wake = None;
+        }
+        let shrink = plan.cordon.iter().find(|d| d.why == Cordon::Shrink).cloned();
+        if let Some(shrink) = shrink.filter(|_| self == Self::ShrinksAtOnce) {
+            let takes = |p: &&Pod| p.slot.role == Role::Relay && p.accepting && p.name != shrink.name;
+            plan.cordon.extend(input.pods.iter().filter(takes).map(|p| Drain {
+                name: p.name.clone(),
+                uid: p.uid.clone(),
+                ..shrink.clone()
+            }));
         }
         plan
     }

@@ -19,6 +19,8 @@ pub struct Scenario {
     pub cluster: Cluster,
     /// Of the lease, seconds: how long one holds, the renew deadline, time between two tries.
     pub lease: [u64; 3],
+    /// Writes that a replica makes a second, and at once.
+    pub limits: [u32; 2],
     /// What happens, in any order.
     pub happenings: Vec<Happening>,
 }
@@ -284,6 +286,45 @@ pub enum What {
         /// How long.
         lasts: u64,
     },
+    /// Presenters send next to nothing: a slide, with the microphones off.
+    StillPicture {
+        /// Of which Webinar.
+        webinar: String,
+        /// How long.
+        lasts: u64,
+    },
+    /// A relay receives media and hands none on.
+    MuteRelay {
+        /// Of which Webinar.
+        webinar: String,
+        /// Which.
+        nth: usize,
+        /// How long.
+        lasts: u64,
+    },
+    /// Somebody has a Service with the name of one of a Webinar's.
+    Foreign {
+        /// Of which Webinar.
+        webinar: String,
+        /// Of which entry point.
+        entry: String,
+        /// How long.
+        lasts: u64,
+    },
+    /// A Webinar's spec can't be read.
+    Unreadable {
+        /// Which.
+        webinar: String,
+        /// How long.
+        lasts: u64,
+    },
+    /// Pods can't be created: a policy refuses them, or a webhook that has to be asked does not answer.
+    PodsRefused {
+        /// It is a webhook.
+        webhook: bool,
+        /// How long.
+        lasts: u64,
+    },
     /// Some pods tell what isn't so.
     Lie {
         /// Of which Webinar.
@@ -373,6 +414,11 @@ impl What {
             | Self::Restart { lasts, .. }
             | Self::HoldWatch { lasts, .. }
             | Self::StallRelay { lasts, .. }
+            | Self::StillPicture { lasts, .. }
+            | Self::MuteRelay { lasts, .. }
+            | Self::Foreign { lasts, .. }
+            | Self::Unreadable { lasts, .. }
+            | Self::PodsRefused { lasts, .. }
             | Self::Lie { lasts, .. } => Some(*lasts),
         }
     }

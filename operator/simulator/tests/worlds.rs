@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use webinar_simulator::{Manner, Mutation, Outcome, Scenario, generate, live, shrink};
+use webinar_simulator::{Manner, Mutation, Outcome, Scenario, flood, generate, live, shrink};
 
 fn lived(scenario: Scenario, mutation: Option<Mutation>) -> Outcome {
     let manner = Manner {
@@ -67,6 +67,25 @@ fn what_is_missing_is_missed() {
             "{mutation:?}: {violation}"
         );
     }
+}
+
+/// The bound on waits is met although forty others of one tenant have to be looked at, and missed without turns.
+#[test]
+fn a_crowd_of_one_tenant_delays_no_neighbour() {
+    let outcome = lived(flood(40), None);
+    assert_eq!(outcome.violation, None);
+    assert_eq!(
+        outcome.cover.count("phase", "Armed").min(1),
+        1,
+        "nobody was served"
+    );
+    let violation = lived(flood(40), Some(Mutation::FirstCome)).violation;
+    let violation = violation.expect("nobody missed the turns");
+    println!("{:?}: {violation}", Mutation::FirstCome);
+    assert!(
+        Mutation::FirstCome.breaks().contains(&violation.invariant),
+        "{violation}"
+    );
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! I5: creates, writes and pods are bounded, whatever happens.
 
+use http::Method;
 use serde_json::Value;
 use webinar_api::labels;
 
@@ -7,38 +8,86 @@ use super::fleet::is_alive;
 use super::{Invariant, target};
 use crate::server::{Answer, Call};
 use crate::time::MINUTE;
-use crate::world::{World, key, label, owner};
+use crate::world::{Key, World, key, label, owner, text};
 
-/// Writes about one Webinar in a minute, apart from those of its pods. A status is written every few seconds at most, a
-/// memory and addresses when something has changed.
-const WRITES_A_MINUTE: u32 = 90;
+/// What is counted by the minute, of each Webinar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Counted {
+    /// Writes apart from those of pods. A status is written every few seconds at most, a memory and addresses when something
+    /// has changed.
+    Writes,
+    /// Events, those told once more included.
+    Events,
+    /// Pods that were refused.
+    Refusals,
+}
+
+impl Counted {
+    /// Never more in a minute.
+    const fn most(self) -> u32 {
+        match self {
+            Self::Writes => 90,
+            Self::Events => 20,
+            Self::Refusals => 40,
+        }
+    }
+
+    const fn what(self) -> &'static str {
+        match self {
+            Self::Writes => "writes",
+            Self::Events => "Events",
+            Self::Refusals => "refused pods",
+        }
+    }
+}
 
 /// Creates of pods are counted over so many minutes.
 const OVER: u64 = 10;
 
 impl World {
+    /// A write that was answered.
     pub(super) fn count_write(&mut self, call: &Call, answer: &Answer) {
-        let Some((namespace, plural, name)) = target(&call.path).filter(|(_, plural, _)| *plural != "pods")
-        else {
+        let Some((namespace, plural, name)) = target(&call.path) else {
             return;
         };
-        let of = match plural {
-            "webinars" => name.map(str::to_owned),
-            _ => label(&answer.body, labels::WEBINAR).map(str::to_owned),
+        let refused = answer.code >= 400;
+        let sent = || serde_json::from_slice::<Value>(&call.body).unwrap_or_default();
+        let (what, of) = match plural {
+            "pods" if refused && call.method == Method::POST => (
+                Counted::Refusals,
+                label(&sent(), labels::WEBINAR).map(str::to_owned),
+            ),
+            "events" => {
+                let about = text(&answer.body, "/regarding/name").map(str::to_owned);
+                (Counted::Events, about)
+            }
+            _ if refused || plural == "pods" => return,
+            "webinars" => (Counted::Writes, name.map(str::to_owned)),
+            _ => (
+                Counted::Writes,
+                label(&answer.body, labels::WEBINAR).map(str::to_owned),
+            ),
         };
-        let Some(of) = of else { return };
+        if let Some(of) = of {
+            self.count((namespace.to_owned(), of), what);
+        }
+    }
+
+    fn count(&mut self, webinar: Key, what: Counted) {
         let minute = self.now.0 / MINUTE;
-        let count = self
-            .checks
-            .writes
-            .entry((namespace.to_owned(), of.clone()))
-            .or_insert((minute, 0));
+        let count = self.checks.counts.entry((webinar.clone(), what)).or_default();
         if count.0 != minute {
             *count = (minute, 0);
         }
         count.1 += 1;
-        if count.1 > WRITES_A_MINUTE {
-            let text = format!("{} writes about {namespace}/{of} within a minute", count.1);
+        if count.1 > what.most() {
+            let text = format!(
+                "{} {} about {}/{} within a minute",
+                count.1,
+                what.what(),
+                webinar.0,
+                webinar.1
+            );
             self.checks.broken(Invariant::Bounds, self.now, text);
         }
     }

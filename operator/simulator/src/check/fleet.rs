@@ -7,7 +7,7 @@ use webinar_api::labels;
 use webinar_plan::Tier;
 
 use crate::server::Kind;
-use crate::world::{World, label, owner, text};
+use crate::world::{DEFAULT_CLASS, Key, OPERATOR_NAMESPACE, World, label, owner, text};
 
 /// A run's memory, as far as invariants need it.
 #[derive(Debug, Clone, Default)]
@@ -19,6 +19,8 @@ pub(super) struct Run {
     pub(super) live: bool,
     pub(super) draining: Option<jiff::Timestamp>,
     pub(super) finished: bool,
+    /// Its start is too far away to keep anything for it.
+    pub(super) postponed: Option<jiff::Timestamp>,
     /// The planned end.
     pub(super) end: Option<jiff::Timestamp>,
 }
@@ -82,10 +84,35 @@ impl World {
             live: annotation(labels::LIVE_SINCE).is_some(),
             draining: annotation(labels::DRAINING_SINCE).and_then(|t| t.parse().ok()),
             finished: annotation(labels::FINISHED_AT).is_some(),
+            postponed: annotation(labels::POSTPONED_AT).and_then(|t| t.parse().ok()),
             end: start
                 .zip(duration)
                 .and_then(|(start, duration)| start.checked_add(duration).ok()),
         })
+    }
+
+    /// What a Webinar asks for can't be had: of its class, or at all.
+    pub(super) fn refused(&self, webinar: &Key) -> bool {
+        let Some(found) = self.server.get(Kind::Webinar, &webinar.0, &webinar.1) else {
+            return true;
+        };
+        let name = text(found, "/spec/className").unwrap_or(DEFAULT_CLASS);
+        let Some(class) = self.server.get(Kind::WebinarClass, "", name) else {
+            return true;
+        };
+        let tier = |object: &Value, field: &str| text(object, field)?.parse::<Tier>().ok();
+        let (asked, most) = (tier(found, "/spec/tier"), tier(class, "/spec/maxTier"));
+        let wider = tier(found, "/spec/maxTier").or(asked);
+        let template = |field: &str| {
+            let name = text(class, field).unwrap_or_default();
+            self.server
+                .get(Kind::PodTemplate, OPERATOR_NAMESPACE, name)
+                .is_some()
+        };
+        asked.is_none()
+            || asked.max(wider) > most
+            || !template("/spec/templates/sfu")
+            || !template("/spec/templates/relay")
     }
 
     /// The Webinar of a UID.

@@ -97,8 +97,8 @@ pub struct Checks {
     known: BTreeMap<String, Known>,
     /// When pods of a Webinar were created lately, by its UID.
     creates: BTreeMap<String, Vec<Moment>>,
-    /// Writes about a Webinar in this minute, by namespace and name.
-    writes: BTreeMap<Key, (u64, u32)>,
+    /// The latest minute in which something about a Webinar was counted, and how often.
+    counts: BTreeMap<(Key, bounds::Counted), (u64, u32)>,
     /// The last write that was no lease and no Event.
     last_write: Option<(Moment, String)>,
     starts: BTreeMap<Key, start::Promise>,
@@ -159,11 +159,15 @@ impl World {
         self.story.tell(now, &format!("operator-{replica}"), || {
             format!("{} {} → {}{}", call.method, call.path, answer.code, said(answer))
         });
+        self.count_write(call, answer);
+        if plural == "events" {
+            let reason = answer.body["reason"].as_str().unwrap_or_default();
+            self.cover.reach("event", reason);
+        }
         if answer.code >= 300 || plural == "events" {
             return;
         }
         self.checks.last_write = Some((now, format!("{} {}", call.method, call.path)));
-        self.count_write(call, answer);
         if let Some(pod) = &before.pod {
             self.judge_pod(call, pod);
         }

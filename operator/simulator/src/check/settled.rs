@@ -79,6 +79,14 @@ impl World {
             return (!left.is_empty())
                 .then(|| format!("no run is under way, and pods are left: {}", left.join(", ")));
         };
+        if let Some(since) = run.postponed {
+            self.cover.reach("settled", "postponed");
+            // Given back after the overrun, those who watch or not.
+            let since = Moment::at(since);
+            let long = self.now.0.saturating_sub(since.0) > SETTLED;
+            return (long && !pods.is_empty())
+                .then(|| format!("it has kept pods since it was postponed at {since}"));
+        }
         if run.draining.is_some() {
             let since = run.draining.map(Moment::at).unwrap_or_default();
             let long = self.now.0.saturating_sub(since.0) > SETTLED;

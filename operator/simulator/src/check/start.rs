@@ -71,6 +71,10 @@ impl World {
         let Some(tier) = promise.tier.filter(|_| !promise.suspended) else {
             return;
         };
+        if self.refused(webinar) {
+            self.cover.reach("start", "refused");
+            return;
+        }
         let Some(known) = self.checks.known.get(&promise.uid).cloned() else {
             if self.undisturbed(webinar) > ENOUGH {
                 let text = format!("{}/{} was never looked at before its start", webinar.0, webinar.1);

@@ -68,11 +68,8 @@ impl Desk {
         self.passed.remove(key);
     }
 
-    /// The one that has waited longest, and since when.
-    pub(super) fn longest_wait(&self) -> Option<(&Key, u64)> {
-        self.waits
-            .iter()
-            .min_by_key(|(_, since)| **since)
-            .map(|(key, since)| (key, *since))
+    /// Those that wait, and since when.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = (&Key, u64)> {
+        self.waits.iter().map(|(key, since)| (key, *since))
     }
 }

@@ -83,6 +83,10 @@ impl Line {
                 sleep(Duration::from_millis(5)).await;
                 self.answer(&refusal(code))
             }
+            Fate::Denied { webhook } => {
+                sleep(Duration::from_millis(5)).await;
+                self.answer(&denial(webhook))
+            }
         }
     }
 
@@ -118,6 +122,28 @@ impl Line {
 
 fn broken(why: &str) -> BoxError {
     io::Error::new(io::ErrorKind::ConnectionReset, why).into()
+}
+
+/// The API server's word for a pod that a policy refuses, or that nobody could be asked about.
+fn denial(webhook: bool) -> Answer {
+    let (code, reason, message) = if webhook {
+        (
+            500,
+            "InternalError",
+            "Internal error occurred: failed calling webhook \"pods.example.com\": connection refused",
+        )
+    } else {
+        (
+            403,
+            "Forbidden",
+            "pods is forbidden: ValidatingAdmissionPolicy 'images' denied request: the registry is not allowed",
+        )
+    };
+    let body = json!({
+        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": message,
+        "reason": reason, "code": code,
+    });
+    Answer { code, body }
 }
 
 /// The API server's word for not now.

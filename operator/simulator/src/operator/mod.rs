@@ -4,15 +4,16 @@ mod desk;
 mod feed;
 mod line;
 
+use std::cell::RefCell;
 use std::panic;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use futures::StreamExt as _;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use webinar_operator::replica::{Calls, Replica, Setup, Touched};
+use webinar_operator::replica::{Calls, Order, Replica, Setup, Touched};
 
 use crate::decision;
 use crate::mutation::Mutation;
@@ -23,9 +24,6 @@ use crate::world::{Key, OPERATOR_NAMESPACE, Shared, World, locked};
 use desk::Desk;
 use feed::{Feed, WATCHES};
 use line::Line;
-
-/// Writes a second and writes at once, as the chart has them.
-const LIMITS: [u32; 2] = [100, 64];
 
 /// A process that runs.
 pub(crate) struct Process {
@@ -64,7 +62,11 @@ impl Process {
                 identity: format!("operator-{number}-{life}"),
                 namespace: OPERATOR_NAMESPACE.to_owned(),
                 lease,
-                limits: LIMITS,
+                limits: held.scenario.limits,
+                order: match held.mutation {
+                    Some(Mutation::FirstCome) => Order::Arrival,
+                    _ => Order::Turns,
+                },
                 now: held.now.time(),
                 moved: Arc::clone(&held.replicas.moved[number]),
                 decide: decision::decide(Arc::clone(world), number, decided),
@@ -162,11 +164,10 @@ impl Process {
         {
             self.replica.ask(|uid| held.sample(uid));
         }
-        if now.is_multiple_of(SECOND)
-            && let Some((key, since)) = self.desk.longest_wait()
-        {
-            let key = key.clone();
-            held.waits(&key, (now - since) / SECOND);
+        if now.is_multiple_of(SECOND) {
+            for (key, since) in self.desk.waiting() {
+                held.waits(key, (now - since) / SECOND);
+            }
         }
         drop(held);
         self.look(now);
@@ -209,21 +210,44 @@ impl Process {
 }
 
 thread_local! {
-    static PANICKED: std::cell::RefCell<Option<String>> = const { std::cell::RefCell::new(None) };
+    /// What panicked while a world was lived on this thread; absent while none is.
+    static PANICKED: RefCell<Option<Option<String>>> = const { RefCell::new(None) };
 }
 
-/// From now on panics are kept for [`panicked`], on the thread that they happen on, and not printed.
-pub(crate) fn keep_panics() {
-    static ONCE: std::sync::Once = std::sync::Once::new();
-    ONCE.call_once(|| {
-        panic::set_hook(Box::new(|info| {
-            let text = info.to_string();
-            PANICKED.with(|p| p.borrow_mut().get_or_insert(text).shrink_to_fit());
-        }));
-    });
+/// As long as it lives, panics on this thread are kept for [`panicked`] and not printed.
+pub(crate) struct KeptPanics;
+
+impl KeptPanics {
+    /// From now on.
+    pub(crate) fn begin() -> Self {
+        static ONCE: Once = Once::new();
+        ONCE.call_once(|| {
+            let usual = panic::take_hook();
+            panic::set_hook(Box::new(move |info| {
+                let kept = PANICKED.with(|p| match p.borrow_mut().as_mut() {
+                    Some(kept) => {
+                        kept.get_or_insert_with(|| info.to_string());
+                        true
+                    }
+                    None => false,
+                });
+                if !kept {
+                    usual(info);
+                }
+            }));
+        });
+        PANICKED.set(Some(None));
+        Self
+    }
+}
+
+impl Drop for KeptPanics {
+    fn drop(&mut self) {
+        PANICKED.set(None);
+    }
 }
 
 /// What panicked on this thread since last time.
 pub(crate) fn panicked() -> Option<String> {
-    PANICKED.with(|p| p.borrow_mut().take())
+    PANICKED.with(|p| p.borrow_mut().as_mut()?.take())
 }

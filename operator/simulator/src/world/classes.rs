@@ -9,6 +9,9 @@ use crate::server::Kind;
 /// Where the operator and its templates live.
 pub(crate) const OPERATOR_NAMESPACE: &str = "webinar-system";
 
+/// The class of a Webinar that names none.
+pub(crate) const DEFAULT_CLASS: &str = "tree";
+
 /// Namespaces of event teams.
 pub(crate) const TENANTS: [&str; 2] = ["blue", "red"];
 
@@ -41,7 +44,7 @@ fn template(name: &str) -> Value {
 }
 
 /// `tree` (the default) has mids and grows to 50k; `flat` has none, and its pods can't be asked; `rooms` has SFUs alone;
-/// of `shared` all Webinars together may have 20 pods.
+/// of `shared` all Webinars together may have 20 pods; `broken` names a template that isn't there.
 fn classes() -> Vec<Value> {
     let figure = |metric: &str| json!({"sum": [{"metric": metric}]});
     let asked = json!({"podMetrics": {
@@ -66,7 +69,7 @@ fn classes() -> Vec<Value> {
             },
         })
     };
-    let mut tree = class("tree", "50k", 8);
+    let mut tree = class(DEFAULT_CLASS, "50k", 8);
     tree["metadata"]["annotations"] = json!({labels::IS_DEFAULT_CLASS: "true"});
     let mut flat = class("flat", "10k", 50);
     if let Some(spec) = flat["spec"].as_object_mut() {
@@ -75,5 +78,7 @@ fn classes() -> Vec<Value> {
     let mut shared = class("shared", "10k", 8);
     shared["spec"]["maxTotalPods"] = json!(20);
     let rooms = class("rooms", "room", 8);
-    vec![tree, flat, shared, rooms]
+    let mut broken = class("broken", "10k", 8);
+    broken["spec"]["templates"]["relay"] = json!("media-nowhere");
+    vec![tree, flat, shared, rooms, broken]
 }

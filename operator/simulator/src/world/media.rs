@@ -1,5 +1,7 @@
 //! The stream: from the presenters through SFU and mids to the relays, and what pods tell of it.
 
+use std::collections::BTreeSet;
+
 use webinar_api::labels;
 use webinar_plan::{Reading, Sample};
 
@@ -10,6 +12,9 @@ use crate::time::SECOND;
 
 /// Bytes a second of one copy of the stage: 9 Mbit/s.
 const STAGE: u64 = 1_125_000;
+
+/// Of that with a slide and the microphones off, percent.
+const SLIDE: u64 = 4;
 
 /// Bytes a second to one viewer: 1.5 Mbit/s.
 const VIEWER: u64 = 187_500;
@@ -98,13 +103,15 @@ impl World {
             return None;
         }
         let flows = self.flows(body);
+        let share = if self.is_still(body) { SLIDE } else { 100 };
+        let hands_on = flows && !self.muted.contains(&body.uid);
         let now = self.now;
         let lie = self.lie(body);
         let body = self.bodies.by_uid_mut(uid)?;
         let (bytes_in, bytes_out, counted) = body.bytes;
         let ticks = now.0.saturating_sub(counted);
-        let more = |rate: u64| rate.saturating_mul(ticks) / SECOND;
-        let sent = if flows {
+        let more = |rate: u64| rate.saturating_mul(ticks) * share / 100 / SECOND;
+        let sent = if hands_on {
             more(VIEWER * u64::from(body.viewers))
         } else {
             0
@@ -155,6 +162,26 @@ impl World {
             self.cover.reach("lie told", &format!("{lie:?}"));
         }
         told
+    }
+
+    /// Its presenters send next to nothing.
+    fn is_still(&self, body: &Body) -> bool {
+        self.lasts(|what| {
+            matches!(what, What::StillPicture { webinar, .. } if super::named(webinar) == (body.key.0.clone(), body.show.clone()))
+        })
+    }
+
+    /// A relay hands nothing on.
+    pub(super) fn mute(&mut self, key: &Key) {
+        if let Some(body) = self.bodies.all.get(key) {
+            self.muted.insert(body.uid.clone());
+        }
+    }
+
+    /// The relays of an event hand everything on.
+    pub(super) fn unmute(&mut self, show: &Key) {
+        let of_it: BTreeSet<&str> = self.bodies.of(show).map(|b| b.uid.as_str()).collect();
+        self.muted.retain(|uid| !of_it.contains(uid.as_str()));
     }
 
     /// How it lies, if it does.

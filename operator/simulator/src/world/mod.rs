@@ -27,7 +27,7 @@ use crate::server::{Change, Kind, Server};
 use crate::story::Story;
 use crate::time::Moment;
 
-pub(crate) use classes::OPERATOR_NAMESPACE;
+pub(crate) use classes::{DEFAULT_CLASS, OPERATOR_NAMESPACE};
 pub(crate) use network::{Fate, Network, Replicas};
 pub(crate) use nodes::Nodes;
 pub(crate) use pods::{Bodies, Body};
@@ -122,6 +122,10 @@ pub(crate) struct World {
     pub(crate) shows: BTreeMap<Key, Show>,
     /// UIDs of SFUs and mids that receive nothing.
     stalled: BTreeSet<String>,
+    /// UIDs of relays that hand nothing on.
+    muted: BTreeSet<String>,
+    /// Tiers of Webinars that can't be read now.
+    unread: BTreeMap<Key, Value>,
     /// Between replicas and API server.
     pub(crate) network: Network,
     /// Who is to be killed, started or stopped.
@@ -165,6 +169,8 @@ impl World {
             pending_at: None,
             shows: BTreeMap::new(),
             stalled: BTreeSet::new(),
+            muted: BTreeSet::new(),
+            unread: BTreeMap::new(),
             network: Network::default(),
             replicas: Replicas::default(),
             checks: Checks::default(),

@@ -18,6 +18,11 @@ pub(crate) enum Fate {
     Unreachable,
     /// It is refused with this code.
     Refused(u16),
+    /// A policy refuses the pod, or the webhook that has to be asked about it can't be.
+    Denied {
+        /// It is a webhook.
+        webhook: bool,
+    },
     /// It is applied, and the connection breaks before the answer.
     AnswerLost(u64),
     /// Nothing ever comes of it.
@@ -161,6 +166,22 @@ impl World {
             let code = u16::try_from(found & 0xffff).unwrap_or(500);
             self.cover.reach("fault met", &format!("refused with {code}"));
             return Fate::Refused(code);
+        }
+        if call.method == http::Method::POST && call.path.ends_with("/pods") {
+            let denied = self.most(|w| match w {
+                What::PodsRefused { webhook, .. } => Some(u64::from(*webhook)),
+                _ => None,
+            });
+            if let Some(webhook) = denied {
+                let webhook = webhook == 1;
+                let which = if webhook {
+                    "webhook fails"
+                } else {
+                    "policy refuses"
+                };
+                self.cover.reach("fault met", which);
+                return Fate::Denied { webhook };
+            }
         }
         let percent = |which: fn(&What) -> Option<u64>| self.most(which).unwrap_or(0);
         let answers = percent(|w| match w {

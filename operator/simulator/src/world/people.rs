@@ -11,6 +11,9 @@ use crate::scenario::What;
 use crate::server::{Answer, Call, Kind};
 use crate::time::Moment;
 
+/// Seconds until what a policy refused is tried again.
+const REFUSAL: u64 = 300;
+
 impl World {
     /// Puts a happening into effect.
     pub(super) fn begin(&mut self, what: &What) {
@@ -113,6 +116,13 @@ impl World {
                     self.stall(&key);
                 }
             }
+            What::MuteRelay { webinar, nth, .. } => {
+                if let Some(key) = self.bodies.nth(&named(webinar), *nth, super::Body::is_relay) {
+                    self.mute(&key);
+                }
+            }
+            What::Foreign { webinar, entry, .. } => self.foreign(&named(webinar), entry),
+            What::Unreadable { webinar, .. } => self.unreadable(&named(webinar)),
             // Looked at where it matters, as long as it lasts.
             What::NoImages { .. }
             | What::NoNodes { .. }
@@ -122,6 +132,8 @@ impl World {
             | What::LostCalls { .. }
             | What::SlowCalls { .. }
             | What::Cut { .. }
+            | What::StillPicture { .. }
+            | What::PodsRefused { .. }
             | What::Lie { .. } => {}
         }
         if let Some(lasts) = what.lasts() {
@@ -151,6 +163,11 @@ impl World {
                 }
             }
             What::StallRelay { webinar, .. } => self.unstall(&named(webinar)),
+            What::MuteRelay { webinar, .. } => self.unmute(&named(webinar)),
+            What::Foreign { webinar, entry, .. } => self.foreign_goes(&named(webinar), entry),
+            What::Unreadable { webinar, .. } => self.readable(&named(webinar)),
+            // A policy's refusal is tried again after minutes: somebody has to mend it first.
+            What::PodsRefused { .. } => self.checks.trouble(self.now, REFUSAL),
             What::HoldWatch { replica, of, .. } => self.replicas.hold(*replica, *of, self.now),
             What::NoImages { .. } | What::NoNodes { .. } => self.schedule_pending(),
             _ => {}
@@ -180,6 +197,46 @@ impl World {
             self.server.put(self.now.time(), Kind::ResourceQuota, quota);
         }
         self.checks.trouble(self.now, 0);
+    }
+
+    /// A Service of nobody in the way of a Webinar's.
+    fn foreign(&mut self, show: &Key, entry: &str) {
+        let body = json!({
+            "apiVersion": "v1", "kind": "Service",
+            "metadata": {"name": format!("{}-{entry}", show.1), "namespace": show.0},
+            "spec": {"selector": {"app": "another"}, "ports": [{"port": 80}]},
+        });
+        self.person(Method::POST, Kind::Service.path(&show.0), &body);
+    }
+
+    /// It is removed, if it was ever there.
+    fn foreign_goes(&mut self, show: &Key, entry: &str) {
+        let name = format!("{}-{entry}", show.1);
+        let found = self.server.get(Kind::Service, &show.0, &name);
+        if found.is_some_and(|service| super::owner(service).is_none()) {
+            self.person(Method::DELETE, path(Kind::Service, &show.0, &name), &json!({}));
+        }
+    }
+
+    /// A Webinar that was stored when other rules held.
+    fn unreadable(&mut self, show: &Key) {
+        let mut tier = Value::Null;
+        self.server.update(Kind::Webinar, &show.0, &show.1, |webinar| {
+            tier = std::mem::replace(&mut webinar["spec"]["tier"], json!("enormous"));
+        });
+        self.unread.entry(show.clone()).or_insert(tier);
+    }
+
+    /// It is as it was, unless it was made anew.
+    fn readable(&mut self, show: &Key) {
+        let Some(tier) = self.unread.remove(show) else {
+            return;
+        };
+        self.server.update(Kind::Webinar, &show.0, &show.1, |webinar| {
+            if webinar["spec"]["tier"] == "enormous" {
+                webinar["spec"]["tier"] = tier;
+            }
+        });
     }
 
     /// A pod of nobody with the labels of a Webinar's first pod.
