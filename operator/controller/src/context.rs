@@ -173,6 +173,7 @@ impl Context {
             memory: _,
             forget: _,
             fixtures: _,
+            waits: _,
             reroute,
             create,
             slow_start: _,

@@ -25,6 +25,9 @@ pub struct Plan {
     /// Services that must lead elsewhere although `fixtures` leaves all as they are: the stage's, while a run on air is
     /// suspended. Of each only the selector is written, and none is created. Empty while `fixtures` says everything.
     pub reroute: Vec<Entry>,
+    /// Objects that were refused and are not due to be tried again, as [`Setback::object`](crate::Setback::object) has them:
+    /// none of them is created now, whatever else says that it must exist.
+    pub waits: Vec<String>,
     /// Pods to create, in this order.
     pub create: Vec<NewPod>,
     /// So many are replaced at once that the first ones are to show whether it works.

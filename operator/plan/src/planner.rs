@@ -33,6 +33,8 @@ pub fn plan(input: &Input) -> Plan {
     plan.status.strangers = input.strangers.len() as u32;
     plan.status.notices.extend(strangers(input));
     skew::tell(input, &mut plan);
+    let waits = input.recent.setbacks.iter().filter(|s| s.retry_at > input.now);
+    plan.waits = waits.map(|s| s.object.clone()).collect();
     plan
 }
 
@@ -280,6 +282,7 @@ impl Plan {
             create: Vec::new(),
             slow_start: false,
             cordon: Vec::new(),
+            waits: Vec::new(),
             disown: Vec::new(),
             uncordon: Vec::new(),
             delete: Vec::new(),

@@ -129,6 +129,7 @@ fn holding(view: &View<'_>, refusal: Option<&str>, state: &mut State) -> Plan {
         create: pods,
         slow_start: mass_loss(replaced, view.planned),
         cordon: media.cordon.into_iter().chain(shrink.cordon).collect(),
+        waits: Vec::new(),
         disown: disown(view),
         uncordon,
         delete,

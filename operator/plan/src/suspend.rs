@@ -25,6 +25,7 @@ pub(crate) fn idle(plan: Plan) -> Plan {
         fixtures: None,
         create: Vec::new(),
         cordon: Vec::new(),
+        waits: Vec::new(),
         disown: Vec::new(),
         uncordon: Vec::new(),
         delete: Vec::new(),

@@ -1,5 +1,6 @@
 //! `cargo xtask simulate`: lives worlds, and tells of the first in which something was broken.
 
+mod missed;
 mod report;
 
 use std::path::PathBuf;
@@ -40,6 +41,9 @@ struct Args {
     /// Takes a protection away, which must be missed.
     #[arg(long, value_enum)]
     mutation: Option<Mutation>,
+    /// First takes each protection away, one after the other, from seed 1 on: each must be missed within its bound.
+    #[arg(long)]
+    mutations: bool,
     /// Worlds lived at once. Absent: one for each processor.
     #[arg(long)]
     threads: Option<usize>,
@@ -64,6 +68,11 @@ impl Args {
         let usual = if self.nightly { 100_000_000 } else { 1_000_000 };
         self.ticks.unwrap_or(usual)
     }
+
+    fn threads(&self) -> usize {
+        let processors = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        self.threads.unwrap_or_else(processors).max(1)
+    }
 }
 
 /// Whether nothing was broken, and if asked for, everything reached.
@@ -80,6 +89,9 @@ fn run(args: &Args) -> Result<bool> {
         report::story(&outcome);
         println!("{} ticks, digest {:016x}", outcome.ticks, outcome.digest);
         return Ok(outcome.violation.is_none());
+    }
+    if args.mutations && !missed::all(&Mutation::ALL, args.threads())? {
+        return Ok(false);
     }
     let seed = args.seed.unwrap_or_else(|| fastrand::u64(0..1_000_000_000));
     println!("seed {seed}");
@@ -100,6 +112,13 @@ fn run(args: &Args) -> Result<bool> {
     Ok(false)
 }
 
+/// The world of a seed. Some protections are missed in worlds of their own.
+fn world(manner: Manner, seed: u64) -> Scenario {
+    manner
+        .mutation
+        .map_or_else(|| generate(seed), |mutation| mutation.world(seed))
+}
+
 /// What came of all worlds.
 #[derive(Default)]
 struct All {
@@ -111,21 +130,13 @@ struct All {
 }
 
 fn worlds(args: &Args, first: u64, manner: Manner) -> Result<All> {
-    let threads = args
-        .threads
-        .or_else(|| {
-            std::thread::available_parallelism()
-                .ok()
-                .map(std::num::NonZero::get)
-        })
-        .unwrap_or(1);
     let all = Mutex::new(All::default());
     let (next, over) = (AtomicU64::new(first), AtomicBool::new(false));
     let begun = Instant::now();
     let work = || -> Result<()> {
         while !over.load(Ordering::Relaxed) {
             let seed = next.fetch_add(1, Ordering::Relaxed);
-            let outcome = live(&Arc::new(generate(seed)), manner)?;
+            let outcome = live(&Arc::new(world(manner, seed)), manner)?;
             let mut all = all
                 .lock()
                 .map_err(|_| anyhow::anyhow!("a world's thread panicked"))?;
@@ -145,7 +156,7 @@ fn worlds(args: &Args, first: u64, manner: Manner) -> Result<All> {
         Ok(())
     };
     std::thread::scope(|scope| {
-        let running: Vec<_> = (0..threads.max(1)).map(|_| scope.spawn(work)).collect();
+        let running: Vec<_> = (0..args.threads()).map(|_| scope.spawn(work)).collect();
         running.into_iter().try_for_each(|thread| {
             thread
                 .join()
@@ -163,7 +174,7 @@ fn broken(args: &Args, seed: u64, manner: Manner, outcome: &Outcome) -> Result<(
     }
     println!("looking for the shortest scenario that breaks it…");
     let begun = Instant::now();
-    let long = generate(seed);
+    let long = world(manner, seed);
     let short = shrink(&long, manner)?;
     let told = live(&Arc::new(short.clone()), Manner { told: true, ..manner })?;
     report::story(&told);
@@ -171,11 +182,9 @@ fn broken(args: &Args, seed: u64, manner: Manner, outcome: &Outcome) -> Result<(
     let file = args.out.join(format!("seed-{seed}.yaml"));
     std::fs::write(&file, serde_saphyr::to_string(&short)?)
         .with_context(|| format!("writing {}", file.display()))?;
-    let mutation = manner.mutation.map_or_else(String::new, |m| {
-        let name =
-            clap::ValueEnum::to_possible_value(&m).map_or_else(String::new, |v| v.get_name().to_owned());
-        format!(" --mutation {name}")
-    });
+    let mutation = manner
+        .mutation
+        .map_or_else(String::new, |m| format!(" --mutation {}", missed::name(m)));
     println!(
         "\n{} of {} happenings are enough (found in {} s). Again:\n  cargo xtask simulate --scenario {}{mutation}\nThe whole world:\n  cargo xtask simulate --seed {seed} --ticks 1 --threads 1{mutation}",
         short.happenings.len(),

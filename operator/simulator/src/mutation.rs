@@ -8,6 +8,8 @@ use serde_json::Value;
 use webinar_plan::{Cordon, Drain, Flow, Input, Plan, Pod, Reading, Role, Settle, Signal, plan};
 
 use crate::check::{Invariant, target};
+use crate::generate::{flood, generate};
+use crate::scenario::Scenario;
 use crate::server::Call;
 
 /// One protection that is missing.
@@ -65,6 +67,25 @@ impl Mutation {
             Self::BlindDelete => &[Invariant::Viewers, Invariant::Seats],
             Self::FirstCome => &[Invariant::Fair, Invariant::Start],
             Self::LateDeadline => &[Invariant::OneLeader],
+        }
+    }
+
+    /// Ticks within which it must be missed, from seed 1 on: a few times what it takes.
+    pub const fn within(self) -> u64 {
+        match self {
+            Self::Unwoken | Self::ImpatientDrain | Self::NoLead | Self::FirstCome => 200_000,
+            Self::SilenceIsEmpty | Self::LateDeadline => 400_000,
+            Self::Repeats | Self::ShrinksAtOnce | Self::RandomNames | Self::NoPause | Self::BlindDelete => {
+                2_000_000
+            }
+        }
+    }
+
+    /// The worlds it is looked for in, by seed.
+    pub fn world(self, seed: u64) -> Scenario {
+        match self {
+            Self::FirstCome => flood(40),
+            _ => generate(seed),
         }
     }
 

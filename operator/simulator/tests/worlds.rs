@@ -38,37 +38,6 @@ fn a_scenario_that_is_written_and_read_is_the_same() {
     }
 }
 
-/// Protections, and within how many ticks each must be missed, from seed 1 on.
-const MISSED_WITHIN: [(Mutation, u64); 5] = [
-    (Mutation::Unwoken, 200_000),
-    (Mutation::SilenceIsEmpty, 400_000),
-    (Mutation::ImpatientDrain, 200_000),
-    (Mutation::NoLead, 200_000),
-    (Mutation::LateDeadline, 300_000),
-];
-
-#[test]
-fn what_is_missing_is_missed() {
-    for (mutation, within) in MISSED_WITHIN {
-        let (mut ticks, mut seed) = (0, 0);
-        let violation = loop {
-            seed += 1;
-            let outcome = lived(generate(seed), Some(mutation));
-            ticks += outcome.ticks;
-            if outcome.violation.is_some() || ticks > within {
-                break outcome.violation;
-            }
-        };
-        let violation =
-            violation.unwrap_or_else(|| panic!("{mutation:?} was not missed within {within} ticks"));
-        println!("{mutation:?}: seed {seed}, {ticks} ticks: {violation}");
-        assert!(
-            mutation.breaks().contains(&violation.invariant),
-            "{mutation:?}: {violation}"
-        );
-    }
-}
-
 /// The bound on waits is met although forty others of one tenant have to be looked at, and missed without turns.
 #[test]
 fn a_crowd_of_one_tenant_delays_no_neighbour() {

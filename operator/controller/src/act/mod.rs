@@ -25,7 +25,7 @@ use std::fmt::Debug;
 use webinar_api::{FIELD_MANAGER, labels};
 use webinar_plan::{RemovalReason, Setback, SetbackKind};
 
-use crate::build::prepare::{Changes, Named, Prepared, RevisionWrite};
+use crate::build::prepare::{Changes, Named, Prepared, RevisionWrite, called};
 use crate::client::call;
 use crate::error::Error;
 use crate::fair::Claimant;
@@ -317,7 +317,7 @@ impl<'a> Writer<'a> {
                     let wait = self.locked(|a| a.pace).wait(first);
                     self.set_back(Setback {
                         kind: kind_of,
-                        object: format!("{} {name}", K::kind(&())),
+                        object: called(&object),
                         message: status.message.chars().take(LONGEST_WORDS).collect(),
                         retry_at: self.now.saturating_add(wait).unwrap_or(self.now),
                     });
@@ -344,7 +344,7 @@ impl<'a> Writer<'a> {
                 .map_or_else(|| "no owner".to_owned(), |o| format!("{} {}", o.kind, o.name));
             self.set_back(Setback {
                 kind: SetbackKind::Conflict,
-                object: format!("{} {name}", K::kind(&())),
+                object: called(wanted),
                 message: owner,
                 retry_at: self.now.saturating_add(RETRY_CONFLICT).unwrap_or(self.now),
             });

@@ -121,7 +121,11 @@ pub(crate) fn prepare(
         source,
     };
     if let (Some(memory), Some(pinned)) = (&plan.memory, pinned) {
-        out.revision = remember(owner, seen, pinned, memory).map_err(json)?;
+        let write = remember(owner, seen, pinned, memory).map_err(json)?;
+        out.revision = write.filter(|write| match write {
+            RevisionWrite::Create(revision) => due(plan, revision.as_ref()),
+            RevisionWrite::Annotate { .. } => true,
+        });
     }
     let services = |entries: &[Entry]| -> Vec<Service> {
         let built = pinned.map(|pinned| entries.iter().filter_map(|e| service::build(owner, pinned, e)));
@@ -139,7 +143,9 @@ pub(crate) fn prepare(
         .map(|b| budget::build(owner, *b))
         .collect();
     out.services = changes(&seen.services, services, service::same);
+    out.services.create.retain(|service| due(plan, service));
     out.budgets = changes(&seen.budgets, budgets, budget::same);
+    out.budgets.create.retain(|budget| due(plan, budget));
 
     if let (Some(memory), Some(pinned), Some(schedule)) = (&plan.memory, pinned, &plan.status.schedule) {
         let revision = revision::name(owner, memory.run);
@@ -157,6 +163,16 @@ pub(crate) fn prepare(
             .collect();
     }
     Ok(out)
+}
+
+/// As refusals name an object.
+pub(crate) fn called<K: Resource<DynamicType = ()>>(object: &K) -> String {
+    format!("{} {}", K::kind(&()), object.name_any())
+}
+
+/// It may be created now.
+fn due<K: Resource<DynamicType = ()>>(plan: &Plan, object: &K) -> bool {
+    !plan.waits.contains(&called(object))
 }
 
 fn remember(

@@ -163,3 +163,21 @@ fn a_substitute_without_a_machine_does_not_hide_what_is_wrong() {
         risk.message
     );
 }
+
+#[test]
+fn what_was_refused_is_not_created_before_its_time() {
+    let mut input = world_at(Tier::K10, -600).input();
+    let refused = |object: &str, retry_at| Setback {
+        kind: SetbackKind::Conflict,
+        object: object.to_owned(),
+        message: "no owner".to_owned(),
+        retry_at,
+    };
+    input.recent.setbacks = vec![
+        refused("Service event-ingest", input.now + secs(1)),
+        refused("Service event-origin", input.now),
+    ];
+    let plan = webinar_plan::plan(&input);
+    assert_eq!(plan.waits, ["Service event-ingest"]);
+    assert_eq!(plan.next_wake, Some(input.now + secs(1)));
+}

@@ -18,7 +18,7 @@ pub(super) enum Counted {
     Writes,
     /// Events, those told once more included.
     Events,
-    /// Pods that were refused.
+    /// Creates that were refused.
     Refusals,
 }
 
@@ -36,7 +36,7 @@ impl Counted {
         match self {
             Self::Writes => "writes",
             Self::Events => "Events",
-            Self::Refusals => "refused pods",
+            Self::Refusals => "refused creates",
         }
     }
 }
@@ -53,14 +53,14 @@ impl World {
         let refused = answer.code >= 400;
         let sent = || serde_json::from_slice::<Value>(&call.body).unwrap_or_default();
         let (what, of) = match plural {
-            "pods" if refused && call.method == Method::POST => (
-                Counted::Refusals,
-                label(&sent(), labels::WEBINAR).map(str::to_owned),
-            ),
             "events" => {
                 let about = text(&answer.body, "/regarding/name").map(str::to_owned);
                 (Counted::Events, about)
             }
+            _ if refused && call.method == Method::POST => (
+                Counted::Refusals,
+                label(&sent(), labels::WEBINAR).map(str::to_owned),
+            ),
             _ if refused || plural == "pods" => return,
             "webinars" => (Counted::Writes, name.map(str::to_owned)),
             _ => (

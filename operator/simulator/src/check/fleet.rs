@@ -18,7 +18,7 @@ pub(super) struct Run {
     pub(super) ready: bool,
     pub(super) live: bool,
     pub(super) draining: Option<jiff::Timestamp>,
-    pub(super) finished: bool,
+    pub(super) finished: Option<jiff::Timestamp>,
     /// Its start is too far away to keep anything for it.
     pub(super) postponed: Option<jiff::Timestamp>,
     /// The planned end.
@@ -28,7 +28,7 @@ pub(super) struct Run {
 impl Run {
     /// It was begun and neither drains nor is over.
     pub(super) fn serves(&self) -> bool {
-        self.draining.is_none() && !self.finished
+        self.draining.is_none() && self.finished.is_none()
     }
 }
 
@@ -83,7 +83,7 @@ impl World {
             ready: annotation(labels::READY_AT).is_some(),
             live: annotation(labels::LIVE_SINCE).is_some(),
             draining: annotation(labels::DRAINING_SINCE).and_then(|t| t.parse().ok()),
-            finished: annotation(labels::FINISHED_AT).is_some(),
+            finished: annotation(labels::FINISHED_AT).and_then(|t| t.parse().ok()),
             postponed: annotation(labels::POSTPONED_AT).and_then(|t| t.parse().ok()),
             end: start
                 .zip(duration)

@@ -73,7 +73,7 @@ impl World {
             self.cover.reach("settled", "suspended");
             return None;
         }
-        let Some(run) = run.filter(|r| !r.finished) else {
+        let Some(run) = run.filter(|r| r.finished.is_none()) else {
             self.cover.reach("settled", "no run under way");
             let left: Vec<String> = pods.iter().map(|p| key(p).1).collect();
             return (!left.is_empty())

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde_json::Value;
 use webinar_api::labels;
 use webinar_plan::Tier;
@@ -9,7 +10,7 @@ use webinar_plan::Tier;
 use super::Invariant;
 use super::fleet::{is_alive, is_ready, takes_viewers};
 use crate::server::{Change, Happened, Kind};
-use crate::time::Moment;
+use crate::time::{Moment, SECOND};
 use crate::world::{Key, World, key, label, text};
 
 /// Undisturbed seconds before the start from which on everything can be Ready in time: a lease that runs out and the next
@@ -95,6 +96,10 @@ impl World {
             self.cover.reach("start", "late after trouble");
             return;
         }
+        if self.after_another(&promise.uid) {
+            self.cover.reach("start", "after another run");
+            return;
+        }
         if !self.has_room() {
             self.cover.reach("start", "late for want of machines");
             return;
@@ -107,6 +112,16 @@ impl World {
             self.undisturbed(webinar)
         );
         self.checks.broken(Invariant::Start, self.now, text);
+    }
+
+    /// The run before has only just been given back, or is being so: the next one waits for that.
+    fn after_another(&self, uid: &str) -> bool {
+        let run = self.run_of(uid).unwrap_or_default();
+        let long_ago = |t: Timestamp| self.now.0.saturating_sub(Moment::at(t).0) > ENOUGH * SECOND;
+        match run.finished {
+            Some(finished) => !long_ago(finished),
+            None => run.draining.is_some(),
+        }
     }
 
     fn seats_ready(&self, uid: &str, known: &super::Known, tier: Tier) -> (bool, u32) {

@@ -12,6 +12,7 @@ use anyhow::{Result, bail};
 use clap::ValueEnum as _;
 use webinar_testbed::wait::Stopwatch;
 
+use crate::simulate::Beside;
 use part::Part;
 use report::{Outcome, Row};
 
@@ -31,16 +32,28 @@ pub(crate) struct Args {
 /// # Errors
 /// When a part failed, naming it.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    let wanted = |part: Part| args.only.is_empty() || args.only.contains(&part);
+    let failed = |rows: &[Row]| rows.iter().any(|row| row.outcome == Outcome::Failed);
     let mut rows: Vec<Row> = Vec::new();
-    for &part in Part::value_variants() {
-        if !args.only.is_empty() && !args.only.contains(&part) {
-            continue;
-        }
-        let failed = rows.iter().any(|row| row.outcome == Outcome::Failed);
-        rows.push(if failed && !part.is_quick() {
-            Row::skipped(part)
+    let mut beside = None;
+    for &part in Part::value_variants().iter().filter(|part| wanted(**part)) {
+        if failed(&rows) && !part.is_quick() {
+            rows.push(Row::skipped(part));
+        } else if part == Part::Simulator && wanted(Part::Cluster) {
+            eprintln!("\n── {part}: {} (beside the next parts)", part.what());
+            beside = Some((Beside::start()?, Stopwatch::start()));
         } else {
-            play(part, args.nightly)
+            rows.push(play(part, || part.run(args.nightly)));
+        }
+    }
+    if let Some((beside, stopwatch)) = beside {
+        rows.push(if failed(&rows) {
+            Row::skipped(Part::Simulator)
+        } else {
+            let row = play(Part::Simulator, || beside.end().map(|()| Vec::new()));
+            let lasted = stopwatch.elapsed().as_secs_f64();
+            eprintln!("it was begun {lasted:.0} s ago");
+            row
         });
     }
     eprint!("\n{}", report::table(&rows));
@@ -58,10 +71,10 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn play(part: Part, nightly: bool) -> Row {
+fn play(part: Part, run: impl FnOnce() -> Result<Vec<String>>) -> Row {
     eprintln!("\n── {part}: {}", part.what());
     let stopwatch = Stopwatch::start();
-    let (outcome, twice) = match part.run(nightly) {
+    let (outcome, twice) = match run() {
         Ok(twice) => (Outcome::Passed, twice),
         Err(error) => {
             eprintln!("error: {error:#}");

@@ -10,7 +10,8 @@ use super::{deny, stories, targets};
 use crate::commands::{cargo, run};
 use crate::{choice, generate, simulate, tidy};
 
-/// One part of the test. They run in this order and one after the other: each keeps every core busy while it compiles.
+/// One part of the test. They run in this order and one after the other: each keeps every core busy while it compiles. But
+/// the simulator runs beside those that follow it, which wait most of their time, with what they leave of the processors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Part {
     /// Source is formatted.
@@ -25,7 +26,7 @@ pub(super) enum Part {
     Deny,
     /// Unit, property and documentation tests.
     Unit,
-    /// Dozens of virtual hours in worlds where everything goes wrong.
+    /// Hundreds of virtual hours in worlds where everything goes wrong.
     Simulator,
     /// The programs of the local control plane, Prometheus, and what judges dashboards, GitOps files and workflows.
     Tools,
