@@ -33,15 +33,13 @@ pub enum Mutation {
     FirstCome,
     /// What was refused is asked again at once.
     NoPause,
-    /// A pod is deleted as it is now, not as it was judged.
-    BlindDelete,
     /// Who can't renew its lease goes on when another one may take it.
     LateDeadline,
 }
 
 impl Mutation {
     /// Every mutation.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 10] = [
         Self::Unwoken,
         Self::Repeats,
         Self::SilenceIsEmpty,
@@ -51,7 +49,6 @@ impl Mutation {
         Self::RandomNames,
         Self::FirstCome,
         Self::NoPause,
-        Self::BlindDelete,
         Self::LateDeadline,
     ];
 
@@ -64,7 +61,6 @@ impl Mutation {
             Self::ShrinksAtOnce => &[Invariant::Seats],
             Self::NoLead => &[Invariant::Start],
             Self::RandomNames | Self::NoPause => &[Invariant::Bounds],
-            Self::BlindDelete => &[Invariant::Viewers, Invariant::Seats],
             Self::FirstCome => &[Invariant::Fair, Invariant::Start],
             Self::LateDeadline => &[Invariant::OneLeader],
         }
@@ -75,9 +71,7 @@ impl Mutation {
         match self {
             Self::Unwoken | Self::ImpatientDrain | Self::NoLead | Self::FirstCome => 200_000,
             Self::SilenceIsEmpty | Self::LateDeadline => 400_000,
-            Self::Repeats | Self::ShrinksAtOnce | Self::RandomNames | Self::NoPause | Self::BlindDelete => {
-                2_000_000
-            }
+            Self::Repeats | Self::ShrinksAtOnce | Self::RandomNames | Self::NoPause => 2_000_000,
         }
     }
 
@@ -120,7 +114,6 @@ impl Mutation {
             | Self::ShrinksAtOnce
             | Self::RandomNames
             | Self::FirstCome
-            | Self::BlindDelete
             | Self::LateDeadline => {}
         }
         let mut plan = plan(&input);
@@ -164,11 +157,6 @@ fn silence_is_empty(input: &mut Input) {
 pub(crate) fn rewrite(mutation: Option<Mutation>, call: &mut Call, ticks: u64) {
     let plural = target(&call.path).map_or("", |(_, plural, _)| plural);
     match (mutation, plural) {
-        (Some(Mutation::BlindDelete), "pods") if call.method == Method::DELETE => change(call, |body| {
-            if let Some(body) = body.as_object_mut() {
-                body.remove("preconditions");
-            }
-        }),
         (Some(Mutation::RandomNames), "pods") if call.method == Method::POST => change(call, |body| {
             let name = body["metadata"]["name"].as_str().unwrap_or_default();
             body["metadata"]["name"] = format!("{name}-{ticks}").into();

@@ -168,6 +168,11 @@ pub enum What {
         /// How long.
         lasts: u64,
     },
+    /// Containers take minutes to start.
+    SlowPods {
+        /// How long.
+        lasts: u64,
+    },
     /// The autoscaler adds no node.
     NoNodes {
         /// How long.
@@ -403,6 +408,7 @@ impl What {
             | Self::ZoneDown { lasts, .. }
             | Self::NoImages { lasts }
             | Self::NoNodes { lasts }
+            | Self::SlowPods { lasts }
             | Self::Outage { lasts }
             | Self::Refusals { lasts, .. }
             | Self::LostAnswers { lasts, .. }

@@ -320,6 +320,13 @@ fn t12_names_that_others_have_are_told_of_and_left_to_them() {
             .filter(|r| names.contains(r.name.as_str()) && r.done())
             .collect();
         ensure!(done.is_empty(), "{done:?}");
+        for name in &names {
+            let tries = records
+                .by(OPERATOR)
+                .filter(|r| r.verb == "create" && r.name == *name)
+                .count();
+            ensure!((1..=2).contains(&tries), "{name} was tried {tries} times");
+        }
 
         let client = scene.control_plane.client();
         give_back::<Service>(&Api::namespaced(client.clone(), "events"), "service-viewers-0").await?;

@@ -92,7 +92,8 @@ impl World {
         // Times of a world have whole ticks; what is written in between has not.
         let now = self.now.after(1).time();
         let over = |since: Timestamp| since.saturating_add(timeout).is_ok_and(|t| t <= now);
-        !run.serves() && pod.drains.is_some_and(over)
+        // Who is not taken out of an entry point by itself drains with the run.
+        !run.serves() && pod.drains.or(run.draining).is_some_and(over)
     }
 
     /// One relay fewer takes viewers, and the operator did it.

@@ -17,8 +17,8 @@ impl Maker {
         let replica = self.rng.usize(0..2);
         let nth = self.rng.usize(0..60);
         let percent = self.one(&[3, 20, 60, 100]);
-        let what = match self.rng.u8(0..40) {
-            36..=39 => return self.takes_over_blind(event, at),
+        let what = match self.rng.u8(0..41) {
+            37..=40 => return self.takes_over_blind(event, at),
             0 => What::DeletePod { webinar, nth },
             1 => What::FailPod { webinar, nth },
             2 => What::HangPod { webinar, nth, lasts },
@@ -103,6 +103,7 @@ impl Maker {
                 webhook: self.rng.bool(),
                 lasts,
             },
+            34 => What::SlowPods { lasts: lasts.max(60) },
             33 => {
                 // Nobody is there when the event is.
                 for replica in 0..2 {
@@ -134,6 +135,17 @@ impl Maker {
     /// Who leads dies in the middle of its work, and who takes over has not seen what was done last.
     fn takes_over_blind(&mut self, event: &Event, at: Moment) {
         let webinar = event.name.clone();
+        let at = if self.chance(60) {
+            Moment(
+                event
+                    .start
+                    .0
+                    .saturating_sub(self.rng.u64(MINUTE..=4 * MINUTE))
+                    .max(1),
+            )
+        } else {
+            at
+        };
         if self.chance(50) {
             let nth = self.rng.usize(0..60);
             self.at(at, What::FailPod { webinar, nth });

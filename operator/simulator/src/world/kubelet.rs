@@ -7,6 +7,9 @@ use crate::scenario::What;
 use crate::server::Kind;
 use crate::time::SECOND;
 
+/// Seconds from start to Ready of a container that starts slowly: at least and at most.
+pub(super) const SLOW: [u64; 2] = [60, 240];
+
 /// A condition as Kubernetes writes it.
 pub(super) fn condition(kind: &str, is: bool, since: &str) -> Value {
     json!({"type": kind, "status": if is { "True" } else { "False" }, "lastTransitionTime": since})
@@ -67,7 +70,11 @@ impl World {
             }
             set_condition(pod, condition("Ready", false, &written));
         });
-        let [least, most] = self.scenario.cluster.startup;
+        let [least, most] = if self.lasts(|w| matches!(w, What::SlowPods { .. })) {
+            SLOW
+        } else {
+            self.scenario.cluster.startup
+        };
         let wait = self.between([least * SECOND, most * SECOND]);
         self.set(wait, Timer::Ready(key.clone(), uid.to_owned()));
     }

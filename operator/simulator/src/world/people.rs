@@ -5,6 +5,7 @@ use http::Method;
 use serde_json::{Value, json};
 use webinar_api::labels;
 
+use super::kubelet::SLOW;
 use super::owners::path;
 use super::{Key, World, named, text};
 use crate::scenario::What;
@@ -126,6 +127,7 @@ impl World {
             // Looked at where it matters, as long as it lasts.
             What::NoImages { .. }
             | What::NoNodes { .. }
+            | What::SlowPods { .. }
             | What::Outage { .. }
             | What::Refusals { .. }
             | What::LostAnswers { .. }
@@ -170,6 +172,8 @@ impl World {
             What::PodsRefused { .. } => self.checks.trouble(self.now, REFUSAL),
             What::HoldWatch { replica, of, .. } => self.replicas.hold(*replica, *of, self.now),
             What::NoImages { .. } | What::NoNodes { .. } => self.schedule_pending(),
+            // Who has begun to start slowly goes on so.
+            What::SlowPods { .. } => self.checks.trouble(self.now, SLOW[1]),
             _ => {}
         }
     }
