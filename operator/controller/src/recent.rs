@@ -53,6 +53,30 @@ pub(crate) struct Known {
 }
 
 impl Known {
+    /// All of it that rules decisions, in order.
+    fn text(&self) -> String {
+        let Self {
+            written,
+            setbacks,
+            alarm,
+            watch,
+            told,
+            pace,
+            unreadable,
+            status_written,
+            failures,
+            alone_until,
+            // Read of an object that a cache shows.
+            pinned: _,
+            run,
+            occupied,
+            vanished,
+        } = self;
+        let written: BTreeMap<String, &Mark> = written.iter().map(|(k, m)| (format!("{k:?}"), m)).collect();
+        let paced = (pace, unreadable, status_written, failures, alone_until);
+        format!("{written:?} {setbacks:?} {alarm:?} {watch:?} {told:?} {paced:?} {run} {occupied:?} {vanished:?}")
+    }
+
     /// What a run pinned. It is read and its hash computed once for each version of the object, not at each look.
     pub(crate) fn pinned(&mut self, revision: &Arc<ControllerRevision>) -> Result<Pinned, String> {
         match &self.pinned {
@@ -105,6 +129,13 @@ impl Recollection {
     /// Reads or changes what is known of one Webinar.
     pub(crate) fn with<T>(&self, uid: &str, f: impl FnOnce(&mut Known) -> T) -> T {
         f(self.lock().entry(uid.to_owned()).or_default())
+    }
+
+    /// All of it that rules decisions, in order.
+    pub(crate) fn text(&self) -> String {
+        let known = self.lock();
+        let sorted: BTreeMap<&str, String> = known.iter().map(|(uid, k)| (uid.as_str(), k.text())).collect();
+        format!("{sorted:?}")
     }
 
     /// Forgets Webinars that no longer exist.

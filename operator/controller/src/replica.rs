@@ -226,6 +226,12 @@ impl Replica {
         }
     }
 
+    /// All that is remembered from one pass to the next and may rule it, as text: two replicas whose caches and texts are
+    /// equal decide alike.
+    pub fn remembers(&self) -> String {
+        self.context.recollection.text()
+    }
+
     /// Whoever was called is gone.
     pub fn gone(&self, who: &Touched) {
         self.turns.gone(who);
