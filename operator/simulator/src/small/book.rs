@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher as _};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde_json::Value;
 
 use super::NOW;
+use super::world::Pod;
 use crate::operator::feed::kind;
 use crate::scenario::Watch;
 use crate::server::{Answer, Call, Change, Happened, Kind, Server};
@@ -34,6 +35,10 @@ struct Entry {
 pub(super) struct Book {
     pub(super) server: Server,
     past: Vec<Entry>,
+    /// The same after the same steps.
+    pub(super) id: u64,
+    prints: OnceLock<[u64; 2]>,
+    pods: OnceLock<Vec<Pod>>,
 }
 
 impl Book {
@@ -42,6 +47,9 @@ impl Book {
         let mut book = Self {
             server,
             past: Vec::new(),
+            id: 0,
+            prints: OnceLock::new(),
+            pods: OnceLock::new(),
         };
         book.enter(0);
         book
@@ -70,6 +78,8 @@ impl Book {
         let done = f(&mut self.server);
         if self.server.version() != since {
             self.enter(since);
+            self.prints = OnceLock::new();
+            self.pods = OnceLock::new();
         }
         done
     }
@@ -127,6 +137,15 @@ impl Book {
 
     /// The same for the same objects now. With `past` also for the same past of pods.
     pub(super) fn print(&self, past: bool) -> u64 {
+        self.prints.get_or_init(|| [false, true].map(|past| self.hashed(past)))[usize::from(past)]
+    }
+
+    /// All pods.
+    pub(super) fn pods(&self) -> &[Pod] {
+        self.pods.get_or_init(|| self.server.all(Kind::Pod).map(|o| Pod::of(o)).collect())
+    }
+
+    fn hashed(&self, past: bool) -> u64 {
         let mut objects = BTreeMap::new();
         for entry in &self.past {
             match entry.digest {

@@ -66,6 +66,8 @@ pub(super) struct Local {
     /// What the last call was and how it was answered, in this pass.
     pub(super) last: Option<(http::Method, String, u16)>,
     remembers: u64,
+    /// Its own writes that each group has yet to tell of.
+    unseen: [u64; 2],
     /// The same for those that go on alike.
     pub(super) print: u64,
     pub(super) panicked: Option<String>,
@@ -85,6 +87,7 @@ impl Local {
             calls: Arc::default(),
             last: None,
             remembers: 0,
+            unseen: [hash("{}"); 2],
             print: 0,
             panicked: None,
         };
@@ -131,6 +134,8 @@ impl Local {
         let newest = &mut self.newest[group as usize];
         *newest = (*newest).max(book.last(group.watches(), version));
         self.due = true;
+        // Told up to now, or from a list that began after them.
+        self.unseen[group as usize] = hash("{}");
         self.known("told");
     }
 
@@ -213,7 +218,9 @@ impl Local {
             self.last = None;
             // Time stands still: what is due at once is due now, what is due later never.
             self.due |= next.is_some_and(|wait| wait.as_secs() < 2);
-            self.remembers = hash(&standing.remembers);
+            let [remembers, pods, others] = &standing.remembers;
+            self.remembers = hash(remembers);
+            self.unseen = [hash(pods.as_str()), hash(others.as_str())];
         }
         self.known(key);
     }
@@ -223,7 +230,7 @@ impl Local {
     fn known(&mut self, what: impl std::hash::Hash) {
         let caches = self.shown.map(|(_, lists, shown)| (lists, shown));
         let what = hash(what);
-        let idle = hash((caches, self.newest, self.remembers));
+        let idle = hash((caches, self.newest, self.remembers, self.unseen));
         self.print = if self.flying { hash((self.print, what, idle)) } else { idle };
     }
 
@@ -287,6 +294,8 @@ impl<'a> More<'a> {
 pub(super) struct Memo {
     known: Mutex<HashMap<(u64, u64), Arc<Standing>>>,
     replays: AtomicUsize,
+    /// Answers of the API server, and what it is after them, by what it was and what it was asked.
+    answers: Mutex<HashMap<(u64, u64), (Arc<Book>, Answer)>>,
 }
 
 impl Memo {
@@ -302,6 +311,32 @@ impl Memo {
 
     fn lock(&self) -> MutexGuard<'_, HashMap<(u64, u64), Arc<Standing>>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What a step makes of the API server, and its answer.
+    pub(super) fn step(
+        &self,
+        book: &Arc<Book>,
+        what: u64,
+        step: impl FnOnce(&mut Book) -> Answer,
+    ) -> (Arc<Book>, Answer) {
+        let key = (book.id, what);
+        let lock = || self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = lock().get(&key) {
+            return known.clone();
+        }
+        let mut after = Book::clone(book);
+        let answer = step(&mut after);
+        // Not even the UID remains that was drawn for what was refused.
+        let refused = answer.code >= 300 || after.server.version() == book.server.version();
+        let after = if refused {
+            Arc::clone(book)
+        } else {
+            after.id = hash(key);
+            Arc::new(after)
+        };
+        lock().insert(key, (Arc::clone(&after), answer.clone()));
+        (after, answer)
     }
 
     /// How often a replica was replayed.

@@ -14,8 +14,9 @@
 //! It begins where a leader died that had written its memory, Services and budgets and was about to create its first pod.
 //!
 //! Grouped, to keep the space small:
-//! - watches tell all that is new at once: that of pods alone, or all of them;
-//! - calls about Services, budgets and the status are answered at once; Events and leases are answered aside. Every other
+//! - watches tell all that is new at once: that of pods alone, or all of them; and between two
+//!   passes, since a pass reads the caches when it begins and not again;
+//! - calls about Services and budgets are answered at once; what is written into the status is answered and not kept; Events and leases are answered aside. Every other
 //!   call of a pass is a step of its own, and so is the look itself;
 //! - calls that a replica has under way at once arrive in the order in which they were made;
 //! - kubelets start all pods that wait at once; the garbage collector takes all that belongs to a Webinar that is gone.

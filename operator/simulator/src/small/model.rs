@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::Method;
 use stateright::Property;
 
-use super::book::Book;
+use super::book::{Book, hash};
 use super::local::{Group, Local, Memo, More};
 use super::state::{Left, State, Stray};
 use super::world::{self, Pod, pods, webinar};
@@ -68,11 +68,15 @@ impl Model {
 
     /// A call arrives, and is judged.
     fn arrive(&self, state: &mut State, call: &Call, about: &str, refuted: bool) -> Answer {
-        let mut arriving = call.clone();
-        mutation::rewrite(self.mutation, &mut arriving, state.book.server.version());
         let before = of_pod(&state.book, call);
-        let answer = state.book().call(&arriving);
-        if !call.path.contains("/pods") || call.method == Method::GET || answer.code >= 300 {
+        let what = hash((call.method.as_str(), &call.path, &call.query, &call.accept, &call.body));
+        let (after, answer) = self.memo.step(&state.book, what, |book| {
+            let mut arriving = call.clone();
+            mutation::rewrite(self.mutation, &mut arriving, book.server.version());
+            book.call(&arriving)
+        });
+        state.book = after;
+        if call.method == Method::GET || answer.code >= 300 || !call.path.contains("/pods") {
             return answer;
         }
         let wrong = if refuted {
@@ -115,11 +119,24 @@ impl Model {
                 body: bytes::Bytes::new(),
                 user: call.user.clone(),
             };
-            return Some(state.book().call(&read));
+            return Some(self.arrive(state, &read, about, refuted));
         }
         let fixtures = ["/services", "/poddisruptionbudgets"];
         let is_fixture = fixtures.iter().any(|part| call.path.contains(part));
         is_fixture.then(|| self.arrive(state, call, about, refuted))
+    }
+
+    /// Something that others do.
+    fn happens(&self, state: &mut State, what: &Action, step: impl FnOnce(&mut Book)) {
+        let done = |book: &mut Book| {
+            step(book);
+            Answer {
+                code: 200,
+                body: serde_json::Value::Null,
+            }
+        };
+        let what = hash(format!("{what:?}"));
+        (state.book, _) = self.memo.step(&state.book, what, done);
     }
 
     /// A replica begins a pass.
@@ -174,10 +191,10 @@ impl stateright::Model for Model {
         let book = &state.book;
         for (number, local) in state.replicas.iter().enumerate() {
             let [pods, others] = Group::ALL.map(|group| local.has_news(book, group));
-            if pods {
+            if pods && !local.flying {
                 actions.push(Action::Hear(number, true));
             }
-            if others {
+            if others && !local.flying {
                 actions.push(Action::Hear(number, false));
             }
             if local.flying {
@@ -264,26 +281,22 @@ impl stateright::Model for Model {
                 let stray = state.stray.take()?;
                 self.arrive(&mut state, &stray.call, &stray.about, stray.refuted);
             }
-            Action::Kubelets => world::start_pods(state.book()),
-            Action::Fail(name) => {
+            Action::Kubelets => self.happens(&mut state, &action, world::start_pods),
+            Action::Fail(ref name) => {
                 state.left.troubles -= 1;
-                world::fail(state.book(), &name);
+                self.happens(&mut state, &action, |book| world::fail(book, name));
             }
-            Action::Vanish(name) => {
+            Action::Vanish(ref name) => {
                 state.left.troubles -= 1;
-                world::vanish(state.book(), &name);
+                self.happens(&mut state, &action, |book| world::vanish(book, name));
             }
-            Action::Gone => {
-                for pod in pods(&book).iter().filter(|p| p.going) {
-                    world::vanish(state.book(), &pod.name);
-                }
-            }
+            Action::Gone => self.happens(&mut state, &action, world::sweep),
             Action::Delete => {
                 state.left.recreations -= 1;
-                world::delete_webinar(state.book());
+                self.happens(&mut state, &action, world::delete_webinar);
             }
-            Action::Recreate => world::create_webinar(state.book()),
-            Action::Collect => world::collect(state.book()),
+            Action::Recreate => self.happens(&mut state, &action, world::create_webinar),
+            Action::Collect => self.happens(&mut state, &action, world::collect),
         }
         state.seal();
         Some(state)

@@ -48,8 +48,8 @@ pub(super) struct Standing {
     pub(super) calls: Arc<Vec<Call>>,
     /// The pass is over. When the next look is due, if that was said.
     pub(super) over: Option<Option<Duration>>,
-    /// What it remembers.
-    pub(super) remembers: String,
+    /// What it remembers; its own writes of pods, and of others, that it was not told of.
+    pub(super) remembers: [String; 3],
     /// What panicked.
     pub(super) panicked: Option<String>,
 }

@@ -56,10 +56,6 @@ impl State {
         state
     }
 
-    pub(super) fn book(&mut self) -> &mut Book {
-        Arc::make_mut(&mut self.book)
-    }
-
     /// Computes what tells it from others. Replicas have no names: which is which is the same.
     pub(super) fn seal(&mut self) {
         let mut replicas = self.replicas.each_ref().map(|local| {

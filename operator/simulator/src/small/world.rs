@@ -104,7 +104,7 @@ impl Pod {
 
 /// All pods.
 pub(super) fn pods(book: &Book) -> Vec<Pod> {
-    book.server.all(Kind::Pod).map(|object| Pod::of(object)).collect()
+    book.pods().to_vec()
 }
 
 /// UID of the Webinar that there is.
@@ -143,6 +143,13 @@ fn condition(book: &mut Book, name: &str, phase: &str, ready: &str) {
 /// A pod is gone at once: its machine was taken away, or its shutdown is over.
 pub(super) fn vanish(book: &mut Book, name: &str) {
     book.write(|server| server.remove(Kind::Pod, NAMESPACE, name));
+}
+
+/// What was on its way out is gone.
+pub(super) fn sweep(book: &mut Book) {
+    for pod in pods(book).iter().filter(|p| p.going) {
+        vanish(book, &pod.name);
+    }
 }
 
 /// What belongs to a Webinar that is gone: kind and name.
