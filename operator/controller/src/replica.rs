@@ -233,7 +233,8 @@ impl Replica {
         let Context {
             recollection, caches, ..
         } = self.context.as_ref();
-        let unseen = |kinds: &[Kind]| recollection.unseen(kinds, |kind, mark| caches.progress(kind).shows(mark));
+        let unseen =
+            |kinds: &[Kind]| recollection.unseen(kinds, |kind, mark| caches.progress(kind).shows(mark));
         let others = [Kind::Service, Kind::Budget, Kind::Revision];
         [recollection.text(), unseen(&[Kind::Pod]), unseen(&others)]
     }

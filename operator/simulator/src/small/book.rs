@@ -132,17 +132,22 @@ impl Book {
 
     /// What happened after `version`.
     pub(super) fn changes(&self, of: Watch, version: u64) -> Vec<Change> {
-        self.server.changes(kind(of), version).unwrap_or_default().to_vec()
+        self.server
+            .changes(kind(of), version)
+            .unwrap_or_default()
+            .to_vec()
     }
 
     /// The same for the same objects now. With `past` also for the same past of pods.
     pub(super) fn print(&self, past: bool) -> u64 {
-        self.prints.get_or_init(|| [false, true].map(|past| self.hashed(past)))[usize::from(past)]
+        self.prints
+            .get_or_init(|| [false, true].map(|past| self.hashed(past)))[usize::from(past)]
     }
 
     /// All pods.
     pub(super) fn pods(&self) -> &[Pod] {
-        self.pods.get_or_init(|| self.server.all(Kind::Pod).map(|o| Pod::of(o)).collect())
+        self.pods
+            .get_or_init(|| self.server.all(Kind::Pod).map(|o| Pod::of(o)).collect())
     }
 
     fn hashed(&self, past: bool) -> u64 {

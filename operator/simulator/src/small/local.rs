@@ -53,6 +53,8 @@ pub(super) struct Local {
     shown: [(u64, u32, u64); 2],
     /// The newest version that each group has shown: it never becomes less.
     newest: [u64; 2],
+    /// It has just started: all that it was told are its first lists.
+    pub(super) fresh: bool,
     /// A look would not be in vain.
     pub(super) due: bool,
     /// A pass is under way.
@@ -80,6 +82,7 @@ impl Local {
             told: None,
             shown: [(0, 0, 0); 2],
             newest: [0; 2],
+            fresh: true,
             due: true,
             flying: false,
             about: String::new(),
@@ -109,6 +112,7 @@ impl Local {
 
     /// It hears all that is new.
     pub(super) fn hear(&mut self, book: &Book, group: Group) {
+        self.fresh = false;
         let since = self.heard(group);
         for watch in group.watches() {
             let changes = book.changes(*watch, since);
@@ -156,6 +160,7 @@ impl Local {
     /// A pass begins.
     pub(super) fn look(&mut self, memo: &Memo, uid: String, more: &mut More<'_>) {
         self.about = uid;
+        self.fresh = false;
         self.refuted = false;
         self.last = None;
         self.due = false;
@@ -231,7 +236,11 @@ impl Local {
         let caches = self.shown.map(|(_, lists, shown)| (lists, shown));
         let what = hash(what);
         let idle = hash((caches, self.newest, self.remembers, self.unseen));
-        self.print = if self.flying { hash((self.print, what, idle)) } else { idle };
+        self.print = if self.flying {
+            hash((self.print, what, idle))
+        } else {
+            idle
+        };
     }
 
     fn inputs(&self) -> Vec<Arc<Told>> {

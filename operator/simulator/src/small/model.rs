@@ -5,11 +5,11 @@ use std::sync::Arc;
 use http::Method;
 use stateright::Property;
 
+use super::NAMESPACE;
 use super::book::{Book, hash};
 use super::local::{Group, Local, Memo, More};
 use super::state::{Left, State, Stray};
 use super::world::{self, Pod, pods, webinar};
-use super::NAMESPACE;
 use crate::mutation::{self, Mutation};
 use crate::server::{Answer, Call, Kind};
 
@@ -69,7 +69,13 @@ impl Model {
     /// A call arrives, and is judged.
     fn arrive(&self, state: &mut State, call: &Call, about: &str, refuted: bool) -> Answer {
         let before = of_pod(&state.book, call);
-        let what = hash((call.method.as_str(), &call.path, &call.query, &call.accept, &call.body));
+        let what = hash((
+            call.method.as_str(),
+            &call.path,
+            &call.query,
+            &call.accept,
+            &call.body,
+        ));
         let (after, answer) = self.memo.step(&state.book, what, |book| {
             let mut arriving = call.clone();
             mutation::rewrite(self.mutation, &mut arriving, book.server.version());
@@ -87,7 +93,9 @@ impl Model {
             None
         };
         if let Some(wrong) = wrong {
-            state.broken.get_or_insert(format!("{wrong}: {} {}", call.method, call.path));
+            state
+                .broken
+                .get_or_insert(format!("{wrong}: {} {}", call.method, call.path));
         }
         answer
     }
@@ -100,7 +108,8 @@ impl Model {
         };
         let answer = self.arrive(state, &call, &local.about, local.refuted);
         let asks = Local::asks_for_webinar(&call);
-        local.refuted |= asks && (answer.code != 200 || answer.body["metadata"]["uid"] != local.about.as_str());
+        local.refuted |=
+            asks && (answer.code != 200 || answer.body["metadata"]["uid"] != local.about.as_str());
         let (about, refuted) = (local.about.clone(), local.refuted);
         let mut aside = |call: &Call| self.aside(state, call, &about, refuted);
         local.answered(&self.memo, call, answer, &mut More::new(&mut aside));
@@ -151,7 +160,9 @@ impl Model {
     /// What a leader left that died as it was about to create its first pod.
     fn furnished(&self) -> State {
         let mut state = State::new(world::furnished(), self.scope);
-        let uid = state.replicas[0].webinar(&state.book).expect("the Webinar is there");
+        let uid = state.replicas[0]
+            .webinar(&state.book)
+            .expect("the Webinar is there");
         self.look(&mut state, 0, uid);
         while state.replicas[0].creates().is_none() {
             assert!(state.replicas[0].flying, "the pass is over and creates no pod");
@@ -163,8 +174,12 @@ impl Model {
 
 /// The pod that a call names.
 fn of_pod(book: &Book, call: &Call) -> Option<Pod> {
-    let name = call.path.strip_prefix(&format!("{}/", Kind::Pod.path(NAMESPACE)))?;
-    book.server.get(Kind::Pod, NAMESPACE, name).map(|object| Pod::of(object))
+    let name = call
+        .path
+        .strip_prefix(&format!("{}/", Kind::Pod.path(NAMESPACE)))?;
+    book.server
+        .get(Kind::Pod, NAMESPACE, name)
+        .map(|object| Pod::of(object))
 }
 
 /// What is wrong with a write to a pod that was done.
@@ -202,15 +217,13 @@ impl stateright::Model for Model {
             } else if local.due && local.webinar(book).is_some() {
                 actions.push(Action::Look(number));
             }
-            if state.left.stale > 0 {
+            if state.left.stale > 0 && (state.left.stale_anytime || local.fresh) {
                 let pods = Group::Pods.watches();
                 let last = book.last(pods, local.heard(Group::Pods));
-                actions.extend(
-                    std::iter::once(0)
-                        .chain(book.versions(pods))
-                        .filter(|version| *version < last)
-                        .map(|version| Action::Stale(number, version)),
-                );
+                let past = std::iter::once(0)
+                    .chain(book.versions(pods))
+                    .filter(|version| *version < last);
+                actions.extend(past.map(|version| Action::Stale(number, version)));
             }
             if state.left.crashes > 0 {
                 actions.push(Action::Crash(number, false));
@@ -308,14 +321,22 @@ impl stateright::Model for Model {
                 let pods = pods(&state.book);
                 let living: Vec<&Pod> = pods.iter().filter(|p| p.alive()).collect();
                 let same = |a: &Pod, b: &Pod| (&a.owner, &a.slot) == (&b.owner, &b.slot);
-                living.iter().enumerate().all(|(i, a)| !living.iter().take(i).any(|b| same(a, b)))
+                living
+                    .iter()
+                    .enumerate()
+                    .all(|(i, a)| !living.iter().take(i).any(|b| same(a, b)))
             }),
             Property::always("two living pods at most", |_, state: &State| {
                 let there = webinar(&state.book);
                 let pods = pods(&state.book);
-                pods.iter().filter(|p| p.alive() && Some(&p.owner) == there.as_ref()).count() <= 2
+                pods.iter()
+                    .filter(|p| p.alive() && Some(&p.owner) == there.as_ref())
+                    .count()
+                    <= 2
             }),
-            Property::always("nothing is written that must not be", |_, state: &State| state.broken.is_none()),
+            Property::always("nothing is written that must not be", |_, state: &State| {
+                state.broken.is_none()
+            }),
             Property::always("no pass panics", |_, state: &State| {
                 state.replicas.iter().all(|local| local.panicked.is_none())
             }),
@@ -323,10 +344,13 @@ impl stateright::Model for Model {
                 !state.quiet() || webinar(&state.book).is_none() || state.filled() == 2
             }),
             Property::sometimes("all is quiet", |_, state: &State| state.quiet()),
-            Property::sometimes("two replicas create a pod in the same slot at once", |_, state: &State| {
-                let [one, other] = state.replicas.each_ref().map(Local::creates);
-                one.is_some() && one == other
-            }),
+            Property::sometimes(
+                "two replicas create a pod in the same slot at once",
+                |_, state: &State| {
+                    let [one, other] = state.replicas.each_ref().map(Local::creates);
+                    one.is_some() && one == other
+                },
+            ),
             Property::sometimes("a create finds the pod there already", |_, state: &State| {
                 answered(state, &Method::POST, "/pods", 409)
             }),
@@ -345,4 +369,3 @@ pub fn story(actions: &[Action]) -> String {
     let lines = actions.iter().map(|action| format!("  {action:?}\n"));
     lines.collect()
 }
-

@@ -179,8 +179,12 @@ impl Line {
 
     fn answer(&self, to: &Call, answer: &Answer) {
         let (call, waits) = self.lock().calls.remove(0);
-        let same = (&call.method, &call.path, &call.query, &call.body) == (&to.method, &to.path, &to.query, &to.body);
-        assert!(same, "the same inputs were followed by another call:\n{call:?}\n{to:?}");
+        let same = (&call.method, &call.path, &call.query, &call.body)
+            == (&to.method, &to.path, &to.query, &to.body);
+        assert!(
+            same,
+            "the same inputs were followed by another call:\n{call:?}\n{to:?}"
+        );
         let _ = waits.send(answer.clone());
     }
 

@@ -15,6 +15,8 @@ pub struct Left {
     pub crashes: u32,
     /// Lists that show the past.
     pub stale: u32,
+    /// They may come at any time. Else they are the first that a process makes after its start.
+    pub stale_anytime: bool,
     /// Pods that fail or vanish.
     pub troubles: u32,
     /// Times that the Webinar is deleted and made anew.
@@ -60,7 +62,8 @@ impl State {
     pub(super) fn seal(&mut self) {
         let mut replicas = self.replicas.each_ref().map(|local| {
             let news = Group::ALL.map(|group| local.has_news(&self.book, group));
-            (local.print, local.due, local.refuted, news)
+            let fresh = local.fresh && self.left.stale > 0;
+            (local.print, local.due, local.refuted, fresh, news)
         });
         replicas.sort_unstable();
         let stray = self.stray.as_ref();
@@ -84,7 +87,9 @@ impl State {
     pub(super) fn filled(&self) -> usize {
         let there = webinar(&self.book);
         let pods = pods(&self.book);
-        let of_it = pods.iter().filter(|p| p.alive() && Some(&p.owner) == there.as_ref());
+        let of_it = pods
+            .iter()
+            .filter(|p| p.alive() && Some(&p.owner) == there.as_ref());
         let mut slots: Vec<&str> = of_it.map(|p| p.slot.as_str()).collect();
         slots.dedup();
         slots.len()

@@ -155,12 +155,20 @@ pub(super) fn sweep(book: &mut Book) {
 /// What belongs to a Webinar that is gone: kind and name.
 pub(super) fn orphans(book: &Book) -> Vec<(Kind, String)> {
     let there = webinar(book);
-    let kinds = [Kind::Pod, Kind::Service, Kind::PodDisruptionBudget, Kind::ControllerRevision];
+    let kinds = [
+        Kind::Pod,
+        Kind::Service,
+        Kind::PodDisruptionBudget,
+        Kind::ControllerRevision,
+    ];
     let mut found = Vec::new();
     for kind in kinds {
         for object in book.server.all(kind) {
             if owner(object).is_some_and(|o| Some(o) != there.as_deref()) {
-                found.push((kind, text(object, "/metadata/name").unwrap_or_default().to_owned()));
+                found.push((
+                    kind,
+                    text(object, "/metadata/name").unwrap_or_default().to_owned(),
+                ));
             }
         }
     }
