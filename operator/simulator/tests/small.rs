@@ -48,10 +48,14 @@ fn walk(scope: Left, mutation: Option<Mutation>) -> BTreeMap<&'static str, Strin
 /// Nothing is broken in any state, and what the walk is for was reached.
 fn holds(scope: Left) {
     let found = walk(scope, None);
-    for (name, story) in found.iter().filter(|(name, _)| !REACHED.contains(name)) {
-        panic!("broken: {name}\n{story}");
+    let broken: Vec<_> = found.iter().filter(|(name, _)| !REACHED.contains(name)).collect();
+    for (name, story) in &broken {
+        // Panics are kept and not printed once a replica was replayed.
+        println!("broken: {name}\n{story}");
     }
+    assert!(broken.is_empty(), "{broken:?}");
     for name in REACHED {
+        println!("reached: {name}: {}", found.contains_key(name));
         assert!(found.contains_key(name), "never reached: {name}");
     }
 }
@@ -71,7 +75,7 @@ fn two_pods_in_one_slot_are_found() {
     );
 }
 
-/// Hours of a machine's time are left to the nightly run.
+/// Some minutes of a machine's time, left to the nightly run.
 #[test]
 fn a_stale_list_at_any_time_breaks_nothing() {
     if std::env::var_os("WEBINAR_TEST_NIGHTLY").is_none() {
@@ -82,24 +86,4 @@ fn a_stale_list_at_any_time_breaks_nothing() {
         stale_anytime: true,
         ..SCOPE
     });
-}
-
-#[test]
-#[ignore = "a probe"]
-fn probe() {
-    let number = |name: &str| std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(0);
-    let mutation = std::env::var("MUTATION").ok().map(|m| match m.as_str() {
-        "RandomNames" => Mutation::RandomNames,
-        _ => Mutation::BlindDelete,
-    });
-    let scope = Left {
-        crashes: number("CRASHES"),
-        stale: number("STALE"),
-        stale_anytime: true,
-        troubles: number("TROUBLES"),
-        recreations: number("RECREATIONS"),
-    };
-    for (name, story) in walk(scope, mutation) {
-        println!("{name}:\n{story}");
-    }
 }
