@@ -53,6 +53,29 @@ pub(crate) struct Known {
 }
 
 impl Known {
+    /// All of it that rules decisions, in order, but for our own writes.
+    fn text(&self) -> String {
+        let Self {
+            written: _,
+            setbacks,
+            alarm,
+            watch,
+            told,
+            pace,
+            unreadable,
+            status_written,
+            failures,
+            alone_until,
+            // Read of an object that a cache shows.
+            pinned: _,
+            run,
+            occupied,
+            vanished,
+        } = self;
+        let paced = (pace, unreadable, status_written, failures, alone_until);
+        format!("{setbacks:?} {alarm:?} {watch:?} {told:?} {paced:?} {run} {occupied:?} {vanished:?}")
+    }
+
     /// What a run pinned. It is read and its hash computed once for each version of the object, not at each look.
     pub(crate) fn pinned(&mut self, revision: &Arc<ControllerRevision>) -> Result<Pinned, String> {
         match &self.pinned {
@@ -105,6 +128,26 @@ impl Recollection {
     /// Reads or changes what is known of one Webinar.
     pub(crate) fn with<T>(&self, uid: &str, f: impl FnOnce(&mut Known) -> T) -> T {
         f(self.lock().entry(uid.to_owned()).or_default())
+    }
+
+    /// All of it that rules decisions, in order, but for our own writes.
+    pub(crate) fn text(&self) -> String {
+        let known = self.lock();
+        let sorted: BTreeMap<&str, String> = known.iter().map(|(uid, k)| (uid.as_str(), k.text())).collect();
+        format!("{sorted:?}")
+    }
+
+    /// Our own writes of these kinds that `shown` does not find shown, in order.
+    pub(crate) fn unseen(&self, kinds: &[Kind], shown: impl Fn(Kind, Mark) -> bool) -> String {
+        let known = self.lock();
+        let mut unseen = BTreeMap::new();
+        for (uid, known) in known.iter() {
+            for kind in kinds {
+                let mark = known.written.get(kind).filter(|mark| !shown(*kind, **mark));
+                unseen.extend(mark.map(|mark| ((uid.as_str(), format!("{kind:?}")), *mark)));
+            }
+        }
+        format!("{unseen:?}")
     }
 
     /// Forgets Webinars that no longer exist.

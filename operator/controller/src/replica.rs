@@ -38,7 +38,7 @@ use crate::limiter::Limiter;
 use crate::metrics::Metrics;
 use crate::observe::{Caches, Fillers};
 use crate::pulse::Pulse;
-use crate::recent::Recollection;
+use crate::recent::{Kind, Recollection};
 use crate::run::QUEUE;
 use crate::scrape::Scraper;
 use crate::turns::Turns;
@@ -228,6 +228,19 @@ impl Replica {
             Ok(next) => next,
             Err(error) => Some(try_again(webinar.uid().as_deref(), &error, &self.context)),
         }
+    }
+
+    /// All that is remembered from one pass to the next and may rule it, as text: two replicas whose caches and texts are
+    /// equal decide alike. The second text is of our own writes to pods that no watch has told of yet, the third of those
+    /// to other objects.
+    pub fn remembers(&self) -> [String; 3] {
+        let Context {
+            recollection, caches, ..
+        } = self.context.as_ref();
+        let unseen =
+            |kinds: &[Kind]| recollection.unseen(kinds, |kind, mark| caches.progress(kind).shows(mark));
+        let others = [Kind::Service, Kind::Budget, Kind::Revision];
+        [recollection.text(), unseen(&[Kind::Pod]), unseen(&others)]
     }
 
     /// Whoever was called is gone.

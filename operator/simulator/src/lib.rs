@@ -17,6 +17,7 @@ mod operator;
 mod scenario;
 pub mod server;
 mod shrink;
+pub mod small;
 mod story;
 mod time;
 mod world;

@@ -1,5 +1,7 @@
 //! Watches: what a replica is told of the API server's objects, late, in gaps, or all over again.
 
+use std::sync::Arc;
+
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use webinar_api::labels;
@@ -12,7 +14,7 @@ use crate::server::{Change, Happened, Kind, Server};
 use crate::world::{OPERATOR_NAMESPACE, World, label};
 
 /// Every watch of a replica.
-pub(super) const WATCHES: [Watch; 8] = [
+pub(crate) const WATCHES: [Watch; 8] = [
     Watch::Webinars,
     Watch::Pods,
     Watch::Services,
@@ -88,17 +90,24 @@ impl Feed {
     }
 
     fn list(&mut self, server: &Server, replica: &Replica, touched: &mut Vec<Touched>) {
-        let mut tell = |news: Option<News>| touched.extend(news.and_then(|n| replica.take(n)));
-        tell(wrap(self.of, Step::Init, &Value::Null));
-        for object in server.all(kind(self.of)).filter(|o| selected(self.of, o)) {
-            tell(wrap(self.of, Step::InitApply, object));
+        for news in listed(self.of, server.all(kind(self.of))) {
+            touched.extend(replica.take(news));
         }
-        tell(wrap(self.of, Step::InitDone, &Value::Null));
         self.told = Some(server.version());
     }
 }
 
-const fn kind(of: Watch) -> Kind {
+/// A whole list, as a watch tells it.
+pub(crate) fn listed<'a>(of: Watch, objects: impl IntoIterator<Item = &'a Arc<Value>>) -> Vec<News> {
+    let mut told: Vec<News> = wrap(of, Step::Init, &Value::Null).into_iter().collect();
+    let objects = objects.into_iter().filter(|o| selected(of, o));
+    told.extend(objects.filter_map(|o| wrap(of, Step::InitApply, o)));
+    told.extend(wrap(of, Step::InitDone, &Value::Null));
+    told
+}
+
+/// What a watch is of.
+pub(crate) const fn kind(of: Watch) -> Kind {
     match of {
         Watch::Webinars => Kind::Webinar,
         Watch::Pods => Kind::Pod,
@@ -125,7 +134,8 @@ fn selected(of: Watch, object: &Value) -> bool {
     }
 }
 
-fn news(of: Watch, change: &Change) -> Option<News> {
+/// What a watch tells of a change, if anything.
+pub(crate) fn news(of: Watch, change: &Change) -> Option<News> {
     let before = change.before.as_ref().is_some_and(|b| selected(of, b));
     let after = change.happened != Happened::Deleted && selected(of, &change.object);
     let step = match (before, after) {

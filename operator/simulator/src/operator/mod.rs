@@ -1,7 +1,7 @@
 //! Replicas of the operator: the production code, what it is fed with, and its life and death.
 
 mod desk;
-mod feed;
+pub(crate) mod feed;
 mod line;
 
 use std::cell::RefCell;
