@@ -69,11 +69,11 @@ impl World {
             ),
         };
         if let Some(of) = of {
-            self.count((namespace.to_owned(), of), what);
+            self.count(&(namespace.to_owned(), of), what);
         }
     }
 
-    fn count(&mut self, webinar: Key, what: Counted) {
+    fn count(&mut self, webinar: &Key, what: Counted) {
         let minute = self.now.0 / MINUTE;
         let count = self.checks.counts.entry((webinar.clone(), what)).or_default();
         if count.0 != minute {

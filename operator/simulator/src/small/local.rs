@@ -298,13 +298,16 @@ impl<'a> More<'a> {
     }
 }
 
+/// By the hashes of what it follows from.
+type Once<T> = Mutex<HashMap<(u64, u64), T>>;
+
 /// What was replayed once.
 #[derive(Default)]
 pub(super) struct Memo {
-    known: Mutex<HashMap<(u64, u64), Arc<Standing>>>,
+    known: Once<Arc<Standing>>,
     replays: AtomicUsize,
     /// Answers of the API server, and what it is after them, by what it was and what it was asked.
-    answers: Mutex<HashMap<(u64, u64), (Arc<Book>, Answer)>>,
+    answers: Once<(Arc<Book>, Answer)>,
 }
 
 impl Memo {

@@ -16,11 +16,11 @@ use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, yield_now};
 use tokio_util::sync::CancellationToken;
 use tower::{BoxError, Service};
-use webinar_operator::replica::{Replica, Setup};
+use webinar_operator::replica::{Order, Replica, Setup};
 
 use super::{NAME, NAMESPACE, NOW};
 use crate::operator::feed::{listed, news};
-use crate::operator::{keep_panics, panicked};
+use crate::operator::{KeptPanics, panicked};
 use crate::scenario::Watch;
 use crate::server::{Answer, Call, Change};
 use crate::world::OPERATOR_NAMESPACE;
@@ -64,7 +64,7 @@ pub(super) fn replay<'a>(
     inputs: impl Iterator<Item = &'a Input>,
     answer: impl FnMut(&Call) -> Option<Answer>,
 ) -> io::Result<Vec<Standing>> {
-    keep_panics();
+    let _kept = KeptPanics::begin();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -85,6 +85,7 @@ async fn live<'a>(
         lease: [15, 10, 2].map(Duration::from_secs),
         // None waits for its turn: time stands still.
         limits: [100_000, 64],
+        order: Order::Turns,
         now: NOW,
         moved: Arc::new(AtomicI64::new(0)),
         decide: Arc::new(webinar_plan::plan),
