@@ -1,9 +1,9 @@
 //! Small scope, exhaustively: see `webinar_simulator::small`.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
 
 use stateright::{Checker as _, HasDiscoveries, Model as _};
+use tokio::time::Instant;
 use webinar_simulator::Mutation;
 use webinar_simulator::small::{Left, Model, story};
 
