@@ -122,14 +122,7 @@ fn expected() -> Vec<(&'static str, String)> {
     );
     add(
         "settled",
-        &[
-            "suspended",
-            "no run under way",
-            "on air",
-            "draining",
-            "postponed",
-            "quiet",
-        ],
+        &["suspended", "no run under way", "on air", "draining", "quiet"],
     );
     add(
         "start",

@@ -17,6 +17,7 @@ pub(super) struct Run {
     pub(super) max_tier: Option<Tier>,
     pub(super) ready: bool,
     pub(super) live: bool,
+    pub(super) start: Option<jiff::Timestamp>,
     pub(super) draining: Option<jiff::Timestamp>,
     pub(super) finished: Option<jiff::Timestamp>,
     /// Its start is too far away to keep anything for it.
@@ -82,6 +83,7 @@ impl World {
             max_tier: tier("maxTier"),
             ready: annotation(labels::READY_AT).is_some(),
             live: annotation(labels::LIVE_SINCE).is_some(),
+            start,
             draining: annotation(labels::DRAINING_SINCE).and_then(|t| t.parse().ok()),
             finished: annotation(labels::FINISHED_AT).and_then(|t| t.parse().ok()),
             postponed: annotation(labels::POSTPONED_AT).and_then(|t| t.parse().ok()),

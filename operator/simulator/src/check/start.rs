@@ -96,7 +96,7 @@ impl World {
             self.cover.reach("start", "late after trouble");
             return;
         }
-        if self.after_another(&promise.uid) {
+        if self.after_another(promise) {
             self.cover.reach("start", "after another run");
             return;
         }
@@ -114,13 +114,13 @@ impl World {
         self.checks.broken(Invariant::Start, self.now, text);
     }
 
-    /// The run before has only just been given back, or is being so: the next one waits for that.
-    fn after_another(&self, uid: &str) -> bool {
-        let run = self.run_of(uid).unwrap_or_default();
+    /// The run before has only just been given back, or not yet: the next one waits for that.
+    fn after_another(&self, promise: &Promise) -> bool {
+        let run = self.run_of(&promise.uid).unwrap_or_default();
         let long_ago = |t: Timestamp| self.now.0.saturating_sub(Moment::at(t).0) > ENOUGH * SECOND;
         match run.finished {
             Some(finished) => !long_ago(finished),
-            None => run.draining.is_some(),
+            None => run.draining.is_some() || (run.live && run.start.map(Moment::at) != Some(promise.start)),
         }
     }
 

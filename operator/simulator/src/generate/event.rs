@@ -25,7 +25,7 @@ const CLASSES: [&str; 26] = [
 
 impl Maker {
     pub(super) fn event(&mut self, name: &str) -> Event {
-        let class = self.one(&CLASSES);
+        let class = if self.shared { "shared" } else { self.one(&CLASSES) };
         let mut created = self.within(Moment(0), 8);
         let (tier, max_tier) = match class {
             "rooms" => ("room", None),

@@ -99,11 +99,17 @@ impl Maker {
             29 => What::StillPicture { webinar, lasts },
             30 => What::MuteRelay { webinar, nth, lasts },
             31 => What::Unreadable { webinar, lasts },
-            32 => What::PodsRefused {
-                webhook: self.rng.bool(),
-                lasts,
-            },
-            34 => What::SlowPods { lasts: lasts.max(60) },
+            // While pods are being made.
+            what @ (32 | 34) => {
+                let at = self.while_ramping(event);
+                let webhook = self.rng.bool();
+                let what = match what {
+                    32 => What::PodsRefused { webhook, lasts },
+                    _ => What::SlowPods { lasts: lasts.max(60) },
+                };
+                self.at(at, what);
+                return;
+            }
             33 => {
                 // Nobody is there when the event is.
                 for replica in 0..2 {
@@ -132,17 +138,17 @@ impl Maker {
         Moment(near.max(1))
     }
 
+    /// In the minutes in which a fleet is made.
+    fn while_ramping(&mut self, event: &Event) -> Moment {
+        let early = self.rng.u64(MINUTE..=4 * MINUTE);
+        Moment(event.start.0.saturating_sub(early).max(1))
+    }
+
     /// Who leads dies in the middle of its work, and who takes over has not seen what was done last.
     fn takes_over_blind(&mut self, event: &Event, at: Moment) {
         let webinar = event.name.clone();
         let at = if self.chance(60) {
-            Moment(
-                event
-                    .start
-                    .0
-                    .saturating_sub(self.rng.u64(MINUTE..=4 * MINUTE))
-                    .max(1),
-            )
+            self.while_ramping(event)
         } else {
             at
         };

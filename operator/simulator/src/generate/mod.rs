@@ -26,6 +26,7 @@ pub fn generate(seed: u64) -> Scenario {
         rng: Rng::with_seed(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5851_f42d_4c95_7f2d),
         happenings: Vec::new(),
         calm_from: Moment(0),
+        shared: false,
     };
     maker.scenario(seed)
 }
@@ -34,12 +35,15 @@ struct Maker {
     rng: Rng,
     happenings: Vec<Happening>,
     calm_from: Moment,
+    /// All events share the pods of one class.
+    shared: bool,
 }
 
 impl Maker {
     fn scenario(&mut self, seed: u64) -> Scenario {
         let minutes = self.rng.u64(20..=60);
         self.calm_from = Moment(minutes * MINUTE);
+        self.shared = self.chance(8);
         let names = ["blue/keynote", "red/party", "blue/talk"];
         let count = self.rng.usize(1..=names.len());
         let mut events: Vec<Event> = Vec::new();
