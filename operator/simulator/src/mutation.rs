@@ -69,9 +69,9 @@ impl Mutation {
     /// Ticks within which it must be missed, from seed 1 on: a few times what it takes.
     pub const fn within(self) -> u64 {
         match self {
-            Self::Unwoken | Self::ImpatientDrain | Self::NoLead | Self::FirstCome => 200_000,
-            Self::SilenceIsEmpty | Self::LateDeadline => 400_000,
-            Self::Repeats | Self::ShrinksAtOnce | Self::RandomNames | Self::NoPause => 2_000_000,
+            Self::Repeats | Self::ImpatientDrain | Self::ShrinksAtOnce | Self::FirstCome => 200_000,
+            Self::Unwoken | Self::SilenceIsEmpty | Self::NoLead | Self::LateDeadline => 1_500_000,
+            Self::RandomNames | Self::NoPause => 6_000_000,
         }
     }
 

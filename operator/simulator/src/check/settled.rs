@@ -167,6 +167,17 @@ impl World {
     /// A boundary of some event is near, at which something is to be written.
     fn moves(&self) -> bool {
         let from = self.now.0.saturating_sub(SETTLED);
+        let begun = |run: &Value| {
+            text(run, "/metadata/creationTimestamp")?
+                .parse()
+                .ok()
+                .map(Moment::at)
+        };
+        let mut runs = self.server.all(Kind::ControllerRevision);
+        // One that waited for the run before it has no boundary of its own for its beginning.
+        if runs.any(|run| begun(run).is_some_and(|at| at.0 >= from)) {
+            return true;
+        }
         self.server.all(Kind::Webinar).any(|w| {
             let schedule = &w["status"]["schedule"];
             let times = schedule
