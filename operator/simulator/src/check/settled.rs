@@ -167,15 +167,20 @@ impl World {
     /// A boundary of some event is near, at which something is to be written.
     fn moves(&self) -> bool {
         let from = self.now.0.saturating_sub(SETTLED);
-        let begun = |run: &Value| {
-            text(run, "/metadata/creationTimestamp")?
-                .parse()
-                .ok()
-                .map(Moment::at)
-        };
+        // One that waited for the run before it has no boundary of its own for its beginning, nor has the end of that run.
         let mut runs = self.server.all(Kind::ControllerRevision);
-        // One that waited for the run before it has no boundary of its own for its beginning.
-        if runs.any(|run| begun(run).is_some_and(|at| at.0 >= from)) {
+        let of = |run: &Value, what: &str| run["metadata"]["annotations"][what].as_str().map(str::to_owned);
+        let recent = |run: &Value| {
+            let begun = text(run, "/metadata/creationTimestamp").map(str::to_owned);
+            let times = [
+                begun,
+                of(run, labels::DRAINING_SINCE),
+                of(run, labels::FINISHED_AT),
+            ];
+            let mut times = times.into_iter().flatten().filter_map(|t| t.parse().ok());
+            times.any(|t| Moment::at(t).0 >= from)
+        };
+        if runs.any(|run| recent(run)) {
             return true;
         }
         self.server.all(Kind::Webinar).any(|w| {
