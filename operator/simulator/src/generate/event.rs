@@ -190,7 +190,9 @@ impl Maker {
                     spec: json!({"suspend": suspend}),
                 };
                 self.at(at, suspend(true));
-                self.at(until, suspend(false));
+                if self.chance(80) {
+                    self.at(until, suspend(false));
+                }
                 return;
             }
             6 if event.class != "rooms" => {

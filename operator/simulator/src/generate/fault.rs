@@ -17,8 +17,8 @@ impl Maker {
         let replica = self.rng.usize(0..2);
         let nth = self.rng.usize(0..60);
         let percent = self.one(&[3, 20, 60, 100]);
-        let what = match self.rng.u8(0..41) {
-            37..=40 => return self.takes_over_blind(event, at),
+        let what = match self.rng.u8(0..43) {
+            39..=42 => return self.takes_over_blind(event, at),
             0 => What::DeletePod { webinar, nth },
             1 => What::FailPod { webinar, nth },
             2 => What::HangPod { webinar, nth, lasts },
@@ -72,7 +72,7 @@ impl Maker {
             23 => What::Stall { webinar },
             24 => What::StallMid { webinar, nth },
             25 => What::StallRelay { webinar, nth, lasts },
-            26 | 27 => {
+            26 | 27 | 37 | 38 => {
                 let how = self.one(&[
                     Lie::Silent,
                     Lie::Zero,
