@@ -26,8 +26,6 @@ impl Maker {
             4 => What::NodeDown { node: nth, lasts },
             5 => What::NodeGone { node: nth },
             6 => What::ZoneDown { zone: nth % 3, lasts },
-            7 => What::NoImages { lasts },
-            8 => What::NoNodes { lasts },
             9 => What::Outage { lasts },
             10 => What::Refusals {
                 code: self.one(&[429, 500, 503, 504]),
@@ -89,22 +87,29 @@ impl Maker {
                     lasts,
                 }
             }
-            28 => What::Foreign {
-                webinar,
-                entry: self
-                    .one(&["ingest", "origin", "viewers-0", "mid-0", "sfu-0"])
-                    .to_owned(),
-                lasts,
-            },
             29 => What::StillPicture { webinar, lasts },
             30 => What::MuteRelay { webinar, nth, lasts },
             31 => What::Unreadable { webinar, lasts },
-            // While pods are being made.
-            what @ (32 | 34) => {
-                let at = self.while_ramping(event);
-                let webhook = self.rng.bool();
+            // What matters while pods are being made.
+            what @ (7 | 8 | 28 | 32 | 34) => {
+                let at = if self.chance(80) {
+                    self.while_ramping(event)
+                } else {
+                    at
+                };
+                let entry = self.one(&["ingest", "origin", "viewers-0", "mid-0", "sfu-0"]);
                 let what = match what {
-                    32 => What::PodsRefused { webhook, lasts },
+                    7 => What::NoImages { lasts: lasts.max(60) },
+                    8 => What::NoNodes { lasts },
+                    28 => What::Foreign {
+                        webinar,
+                        entry: entry.to_owned(),
+                        lasts: lasts.max(200),
+                    },
+                    32 => What::PodsRefused {
+                        webhook: self.rng.bool(),
+                        lasts,
+                    },
                     _ => What::SlowPods { lasts: lasts.max(60) },
                 };
                 self.at(at, what);
@@ -140,7 +145,7 @@ impl Maker {
 
     /// In the minutes in which a fleet is made.
     fn while_ramping(&mut self, event: &Event) -> Moment {
-        let early = self.rng.u64(MINUTE..=4 * MINUTE);
+        let early = self.rng.u64(MINUTE..=5 * MINUTE);
         Moment(event.start.0.saturating_sub(early).max(1))
     }
 
