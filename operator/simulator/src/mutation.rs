@@ -15,6 +15,8 @@ use crate::server::Call;
 /// One protection that is missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, ValueEnum)]
 pub enum Mutation {
+    /// Nothing is ever given back.
+    NeverDeletes,
     /// The next look that a decision asks for is forgotten: only changes wake a Webinar.
     Unwoken,
     /// What was told once is told again at every look.
@@ -39,7 +41,8 @@ pub enum Mutation {
 
 impl Mutation {
     /// Every mutation.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
+        Self::NeverDeletes,
         Self::Unwoken,
         Self::Repeats,
         Self::SilenceIsEmpty,
@@ -55,6 +58,7 @@ impl Mutation {
     /// The invariants of which one must be found broken.
     pub const fn breaks(self) -> &'static [Invariant] {
         match self {
+            Self::NeverDeletes => &[Invariant::Settles],
             Self::Unwoken => &[Invariant::Settles, Invariant::Start, Invariant::Fair],
             Self::Repeats => &[Invariant::Bounds, Invariant::Settles],
             Self::SilenceIsEmpty | Self::ImpatientDrain => &[Invariant::Viewers],
@@ -69,7 +73,11 @@ impl Mutation {
     /// Ticks within which it must be missed, from seed 1 on: a few times what it takes.
     pub const fn within(self) -> u64 {
         match self {
-            Self::Repeats | Self::ImpatientDrain | Self::ShrinksAtOnce | Self::FirstCome => 200_000,
+            Self::NeverDeletes
+            | Self::Repeats
+            | Self::ImpatientDrain
+            | Self::ShrinksAtOnce
+            | Self::FirstCome => 200_000,
             Self::Unwoken | Self::SilenceIsEmpty | Self::NoLead | Self::LateDeadline => 1_500_000,
             Self::RandomNames | Self::NoPause => 6_000_000,
         }
@@ -110,15 +118,18 @@ impl Mutation {
                 }
                 input.spec.ready_before = Some(SignedDuration::ZERO);
             }
-            Self::Unwoken
+            Self::NeverDeletes
+            | Self::Unwoken
             | Self::ShrinksAtOnce
             | Self::RandomNames
             | Self::FirstCome
             | Self::LateDeadline => {}
         }
         let mut plan = plan(&input);
-        if self == Self::Unwoken {
-            plan.next_wake = None;
+        match self {
+            Self::NeverDeletes => plan.delete.clear(),
+            Self::Unwoken => plan.next_wake = None,
+            _ => {}
         }
         let shrink = plan.cordon.iter().find(|d| d.why == Cordon::Shrink).cloned();
         if let Some(shrink) = shrink.filter(|_| self == Self::ShrinksAtOnce) {
