@@ -73,13 +73,10 @@ impl Mutation {
     /// Ticks within which it must be missed, from seed 1 on: a few times what it takes.
     pub const fn within(self) -> u64 {
         match self {
-            Self::NeverDeletes
-            | Self::Repeats
-            | Self::ImpatientDrain
-            | Self::ShrinksAtOnce
-            | Self::FirstCome => 200_000,
+            Self::NeverDeletes | Self::Repeats | Self::ShrinksAtOnce | Self::FirstCome => 200_000,
+            Self::ImpatientDrain => 600_000,
             Self::Unwoken | Self::SilenceIsEmpty | Self::NoLead | Self::LateDeadline => 1_500_000,
-            Self::RandomNames | Self::NoPause => 6_000_000,
+            Self::RandomNames | Self::NoPause => 4_000_000,
         }
     }
 
