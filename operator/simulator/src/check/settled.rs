@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde_json::Value;
 use webinar_api::labels;
 use webinar_plan::{Role, Tier};
@@ -185,6 +186,14 @@ impl World {
         }
         self.server.all(Kind::Webinar).any(|w| {
             let schedule = &w["status"]["schedule"];
+            let passed = |boundary: &str| {
+                let time: Option<Timestamp> = schedule[boundary].as_str().and_then(|t| t.parse().ok());
+                time.is_some_and(|t| t <= self.now.time())
+            };
+            // What a plan that is held back would still bring changes with each minute that it is held.
+            if w["spec"]["suspend"] == Value::Bool(true) && passed("rampTime") && !passed("releaseTime") {
+                return true;
+            }
             let times = schedule
                 .as_object()
                 .into_iter()
