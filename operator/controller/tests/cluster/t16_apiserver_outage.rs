@@ -34,7 +34,9 @@ fn t16_an_api_server_that_is_down_around_the_start_costs_nobody_anything() {
         let moment = scene.mark().await?;
         let around = length(30, 600);
         let booking = Booking {
-            starts_in: around + length(35, 60),
+            // The fleet is there when the API server goes.
+            spec: length("tier: 10k", "tier: 10k, readyBefore: 15m"),
+            starts_in: around + length(35, 90),
             ..Booking::default()
         };
         let show = Show::booked(scene, &booking).await?;
