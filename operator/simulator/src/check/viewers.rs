@@ -7,8 +7,9 @@ use webinar_plan::Tier;
 
 use super::Invariant;
 use super::fleet::takes_viewers;
+use crate::scenario::What;
 use crate::server::{Call, Kind};
-use crate::world::{World, key, owner, text};
+use crate::world::{Key, World, key, named, owner, text};
 
 /// A pod before it is written to.
 pub(super) struct Judged {
@@ -96,6 +97,11 @@ impl World {
         !run.serves() && pod.drains.or(run.draining).is_some_and(over)
     }
 
+    /// Pods of it tell what isn't so.
+    fn lied_about(&self, show: &Key) -> bool {
+        self.lasts(|what| matches!(what, What::Lie { webinar, .. } if named(webinar) == *show))
+    }
+
     /// One relay fewer takes viewers, and the operator did it.
     fn judge_seats(&mut self, uid: &str, pod: &Judged, method: &Method) {
         let Some(run) = self.run_of(uid).filter(|r| r.serves() && (r.live || r.ready)) else {
@@ -107,10 +113,15 @@ impl World {
         let (Some(tier), Some(max)) = (run.tier, run.max_tier) else {
             return;
         };
+        // What is needed is what can be known: nobody can follow an audience that pods tell wrong numbers of.
+        let show = key(webinar);
+        if self.lied_about(&show) {
+            self.cover.reach("seats", "fewer, while pods lie");
+            return;
+        }
         // Past the planned end capacity is there for those who are still watching.
         let over = run.end.is_some_and(|end| end <= self.now.time());
         let follows = over || text(webinar, "/spec/release") == Some("AfterPeak");
-        let show = key(webinar);
         let need = match (tier, follows) {
             (Tier::Room, _) => return,
             (_, true) => self.watching(&show).min(max.attendees()),
