@@ -19,6 +19,9 @@ pub const SETTLED: u64 = 15 * MINUTE;
 /// So long after that nothing is written.
 pub const QUIET: u64 = 5 * MINUTE;
 
+/// So near the planned end presenters who have stopped are said to have left.
+const NEAR: u64 = 5 * MINUTE;
+
 impl World {
     /// The fleets, when everything must have settled.
     pub(crate) fn check_settled(&mut self) {
@@ -200,7 +203,7 @@ impl World {
                 .flatten()
                 .filter_map(|(_, v)| v.as_str()?.parse().ok());
             let mut times = times.map(Moment::at);
-            times.any(|t| (from..=self.now.0).contains(&t.0))
+            times.any(|t| (from..=self.now.0 + NEAR).contains(&t.0))
         })
     }
 }
