@@ -40,7 +40,7 @@ pub(crate) fn create(view: &View<'_>) -> Creation {
         !class.zones.0.is_empty(),
         view.fleet.occupants(),
     );
-    let refused = input.recent.setbacks.iter().any(|s| s.retry_at > input.now);
+    let refused = input.recent.standing(input.now).next().is_some();
     let (due, later): (Vec<Slot>, Vec<Slot>) = missing(view).partition(|slot| due(view, *slot) <= input.now);
     let mut creation = Creation::default();
     for (slot, now) in due

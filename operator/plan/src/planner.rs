@@ -33,8 +33,8 @@ pub fn plan(input: &Input) -> Plan {
     plan.status.strangers = input.strangers.len() as u32;
     plan.status.notices.extend(strangers(input));
     skew::tell(input, &mut plan);
-    let waits = input.recent.setbacks.iter().filter(|s| s.retry_at > input.now);
-    plan.waits = waits.map(|s| s.object.clone()).collect();
+    let standing = input.recent.standing(input.now);
+    plan.waits = standing.map(|setback| setback.object.clone()).collect();
     plan
 }
 

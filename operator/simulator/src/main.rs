@@ -155,16 +155,21 @@ fn worlds(args: &Args, first: u64, manner: Manner) -> Result<All> {
         }
         Ok(())
     };
+    on_threads(args.threads(), work)?;
+    all.into_inner()
+        .map_err(|_| anyhow::anyhow!("a world's thread panicked"))
+}
+
+/// Does the same work on so many threads.
+fn on_threads(threads: usize, work: impl Fn() -> Result<()> + Sync) -> Result<()> {
     std::thread::scope(|scope| {
-        let running: Vec<_> = (0..args.threads()).map(|_| scope.spawn(work)).collect();
+        let running: Vec<_> = (0..threads).map(|_| scope.spawn(&work)).collect();
         running.into_iter().try_for_each(|thread| {
             thread
                 .join()
                 .map_err(|_| anyhow::anyhow!("a world's thread panicked"))?
         })
-    })?;
-    all.into_inner()
-        .map_err(|_| anyhow::anyhow!("a world's thread panicked"))
+    })
 }
 
 /// Shrinks, writes and tells.

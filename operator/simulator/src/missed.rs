@@ -36,14 +36,7 @@ pub(crate) fn all(mutations: &[Mutation], threads: usize) -> Result<bool> {
         }
         Ok(())
     };
-    std::thread::scope(|scope| {
-        let running: Vec<_> = (0..threads.max(1)).map(|_| scope.spawn(work)).collect();
-        running.into_iter().try_for_each(|thread| {
-            thread
-                .join()
-                .map_err(|_| anyhow::anyhow!("a world's thread panicked"))?
-        })
-    })?;
+    crate::on_threads(threads, work)?;
     let mut rows = rows.into_inner().unwrap_or_else(PoisonError::into_inner);
     rows.sort_by_key(|row| row.mutation);
     println!(

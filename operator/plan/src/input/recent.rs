@@ -25,6 +25,13 @@ pub struct Recent {
     pub watch: Watch,
 }
 
+impl Recent {
+    /// Refusals that are not due to be tried again at `now`.
+    pub(crate) fn standing(&self, now: Timestamp) -> impl Iterator<Item = &Setback> {
+        self.setbacks.iter().filter(move |s| s.retry_at > now)
+    }
+}
+
 /// What is measured over time while people are watching: slopes, and how long something has held.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Watch {

@@ -12,6 +12,7 @@ use crate::world::{DEFAULT_CLASS, Key, OPERATOR_NAMESPACE, World, label, owner, 
 /// A run's memory, as far as invariants need it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Run {
+    pub(super) begun: Option<jiff::Timestamp>,
     pub(super) number: u64,
     pub(super) tier: Option<Tier>,
     pub(super) max_tier: Option<Tier>,
@@ -27,6 +28,37 @@ pub(super) struct Run {
 }
 
 impl Run {
+    /// What a ControllerRevision remembers.
+    pub(super) fn of(revision: &Value) -> Self {
+        let annotation = |key: &str| revision["metadata"]["annotations"].get(key)?.as_str();
+        let accepted = annotation(labels::ACCEPTED_SPEC);
+        let accepted: Value = accepted
+            .and_then(|a| serde_json::from_str(a).ok())
+            .unwrap_or_default();
+        let tier = |field: &str| accepted[field].as_str()?.parse().ok();
+        let start = accepted["start"]
+            .as_str()
+            .and_then(|t| t.parse::<jiff::Timestamp>().ok());
+        let duration = accepted["duration"]
+            .as_str()
+            .and_then(|d| d.parse::<jiff::SignedDuration>().ok());
+        Self {
+            begun: text(revision, "/metadata/creationTimestamp").and_then(|t| t.parse().ok()),
+            number: revision["revision"].as_u64().unwrap_or(0),
+            tier: tier("tier"),
+            max_tier: tier("maxTier"),
+            ready: annotation(labels::READY_AT).is_some(),
+            live: annotation(labels::LIVE_SINCE).is_some(),
+            start,
+            draining: annotation(labels::DRAINING_SINCE).and_then(|t| t.parse().ok()),
+            finished: annotation(labels::FINISHED_AT).and_then(|t| t.parse().ok()),
+            postponed: annotation(labels::POSTPONED_AT).and_then(|t| t.parse().ok()),
+            end: start
+                .zip(duration)
+                .and_then(|(start, duration)| start.checked_add(duration).ok()),
+        }
+    }
+
     /// It was begun and neither drains nor is over.
     pub(super) fn serves(&self) -> bool {
         self.draining.is_none() && self.finished.is_none()
@@ -46,7 +78,7 @@ pub(super) fn is_alive(pod: &Value) -> bool {
         && !matches!(text(pod, "/status/phase"), Some("Failed" | "Succeeded"))
 }
 
-pub(super) fn is_ready(pod: &Value) -> bool {
+pub(crate) fn is_ready(pod: &Value) -> bool {
     let conditions = pod["status"]["conditions"].as_array();
     let mut conditions = conditions.into_iter().flatten();
     conditions.any(|c| c["type"] == "Ready" && c["status"] == "True")
@@ -64,33 +96,8 @@ impl World {
             .server
             .all(Kind::ControllerRevision)
             .filter(|r| owner(r) == Some(uid));
-        let latest = runs.max_by_key(|r| r["revision"].as_u64())?;
-        let annotation = |key: &str| latest["metadata"]["annotations"].get(key)?.as_str();
-        let accepted = annotation(labels::ACCEPTED_SPEC);
-        let accepted: Value = accepted
-            .and_then(|a| serde_json::from_str(a).ok())
-            .unwrap_or_default();
-        let tier = |field: &str| accepted[field].as_str()?.parse().ok();
-        let start = accepted["start"]
-            .as_str()
-            .and_then(|t| t.parse::<jiff::Timestamp>().ok());
-        let duration = accepted["duration"]
-            .as_str()
-            .and_then(|d| d.parse::<jiff::SignedDuration>().ok());
-        Some(Run {
-            number: latest["revision"].as_u64().unwrap_or(0),
-            tier: tier("tier"),
-            max_tier: tier("maxTier"),
-            ready: annotation(labels::READY_AT).is_some(),
-            live: annotation(labels::LIVE_SINCE).is_some(),
-            start,
-            draining: annotation(labels::DRAINING_SINCE).and_then(|t| t.parse().ok()),
-            finished: annotation(labels::FINISHED_AT).and_then(|t| t.parse().ok()),
-            postponed: annotation(labels::POSTPONED_AT).and_then(|t| t.parse().ok()),
-            end: start
-                .zip(duration)
-                .and_then(|(start, duration)| start.checked_add(duration).ok()),
-        })
+        runs.max_by_key(|r| r["revision"].as_u64())
+            .map(|run| Run::of(run))
     }
 
     /// What a Webinar asks for can't be had: of its class, or at all.

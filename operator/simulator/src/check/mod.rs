@@ -18,6 +18,7 @@ use crate::server::{Answer, Call};
 use crate::time::{Moment, SECOND};
 use crate::world::{Key, World};
 
+pub(crate) use fleet::is_ready;
 pub use known::Known;
 pub use settled::{QUIET, SETTLED};
 

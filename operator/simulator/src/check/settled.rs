@@ -8,7 +8,7 @@ use webinar_api::labels;
 use webinar_plan::{Role, Tier};
 
 use super::Invariant;
-use super::fleet::{is_alive, is_ready, takes_viewers};
+use super::fleet::{Run, is_alive, is_ready, takes_viewers};
 use crate::server::Kind;
 use crate::time::{MINUTE, Moment};
 use crate::world::{Key, World, key, label, owner, text};
@@ -172,19 +172,9 @@ impl World {
     fn moves(&self) -> bool {
         let from = self.now.0.saturating_sub(SETTLED);
         // One that waited for the run before it has no boundary of its own for its beginning, nor has the end of that run.
-        let mut runs = self.server.all(Kind::ControllerRevision);
-        let of = |run: &Value, what: &str| run["metadata"]["annotations"][what].as_str().map(str::to_owned);
-        let recent = |run: &Value| {
-            let begun = text(run, "/metadata/creationTimestamp").map(str::to_owned);
-            let times = [
-                begun,
-                of(run, labels::DRAINING_SINCE),
-                of(run, labels::FINISHED_AT),
-            ];
-            let mut times = times.into_iter().flatten().filter_map(|t| t.parse().ok());
-            times.any(|t| Moment::at(t).0 >= from)
-        };
-        if runs.any(|run| recent(run)) {
+        let mut runs = self.server.all(Kind::ControllerRevision).map(|run| Run::of(run));
+        let recent = |t: Option<Timestamp>| t.is_some_and(|t| Moment::at(t).0 >= from);
+        if runs.any(|run| recent(run.begun) || recent(run.draining) || recent(run.finished)) {
             return true;
         }
         self.server.all(Kind::Webinar).any(|w| {

@@ -5,16 +5,15 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use http::{Request, Response, header};
-use jiff::fmt::rfc2822::DateTimePrinter;
+use http::{Request, Response};
 use kube::client::Body;
-use serde_json::{Value, json};
 use tokio::time::sleep;
 use tower::{BoxError, Service};
 
+use super::wire;
 use crate::mutation;
 use crate::server::{Answer, Call};
-use crate::world::{Fate, Shared, locked};
+use crate::world::{Fate, Refused, Shared, locked};
 
 /// One replica's line.
 #[derive(Debug, Clone)]
@@ -40,20 +39,7 @@ impl Service<Request<Body>> for Line {
 
 impl Line {
     async fn carry(self, request: Request<Body>) -> Result<Response<Body>, BoxError> {
-        let (parts, body) = request.into_parts();
-        let text = |name| {
-            let value = parts.headers.get(name)?;
-            value.to_str().ok().map(str::to_owned)
-        };
-        let mut call = Call {
-            path: parts.uri.path().to_owned(),
-            query: parts.uri.query().map(str::to_owned),
-            accept: text(header::ACCEPT),
-            content_type: text(header::CONTENT_TYPE),
-            body: body.collect_bytes().await?,
-            method: parts.method.clone(),
-            user: "system:serviceaccount:webinar-system:webinar-operator".to_owned(),
-        };
+        let mut call = wire::call(request).await?;
         let fate = {
             let mut world = locked(&self.world);
             let ticks = world.now.0;
@@ -79,13 +65,9 @@ impl Line {
                 sleep(Duration::from_millis(5)).await;
                 Err(broken("connection refused"))
             }
-            Fate::Refused(code) => {
+            Fate::Refused(why) => {
                 sleep(Duration::from_millis(5)).await;
-                self.answer(&refusal(code))
-            }
-            Fate::Denied { webhook } => {
-                sleep(Duration::from_millis(5)).await;
-                self.answer(&denial(webhook))
+                self.answer(&refusal(why))
             }
         }
     }
@@ -102,21 +84,11 @@ impl Line {
             world.after(line.replica, &call, &before, &answer);
             answer
         });
-        applied.await.unwrap_or_else(|_| refusal(500))
+        applied.await.unwrap_or_else(|_| refusal(Refused::Code(500)))
     }
 
     fn answer(&self, answer: &Answer) -> Result<Response<Body>, BoxError> {
-        let now = locked(&self.world).now.time();
-        let mut response = Response::builder()
-            .status(answer.code)
-            .header(header::CONTENT_TYPE, "application/json");
-        if let Ok(date) = DateTimePrinter::new().timestamp_to_rfc9110_string(&now) {
-            response = response.header(header::DATE, date);
-        }
-        if answer.code == 429 {
-            response = response.header(header::RETRY_AFTER, "1");
-        }
-        Ok(response.body(Body::from(answer.body.to_string().into_bytes()))?)
+        wire::response(answer, locked(&self.world).now.time())
     }
 }
 
@@ -124,39 +96,28 @@ fn broken(why: &str) -> BoxError {
     io::Error::new(io::ErrorKind::ConnectionReset, why).into()
 }
 
-/// The API server's word for a pod that a policy refuses, or that nobody could be asked about.
-fn denial(webhook: bool) -> Answer {
-    let (code, reason, message) = if webhook {
-        (
-            500,
-            "InternalError",
-            "Internal error occurred: failed calling webhook \"pods.example.com\": connection refused",
-        )
-    } else {
-        (
+/// The API server's word for not now, for a pod that a policy refuses, and for one that nobody could be asked about.
+fn refusal(why: Refused) -> Answer {
+    let (code, reason, message) = match why {
+        Refused::Code(code) => {
+            let reason = match code {
+                429 => "TooManyRequests",
+                503 => "ServiceUnavailable",
+                504 => "Timeout",
+                _ => "InternalError",
+            };
+            (code, reason, "not now")
+        }
+        Refused::Policy => (
             403,
             "Forbidden",
             "pods is forbidden: ValidatingAdmissionPolicy 'images' denied request: the registry is not allowed",
-        )
+        ),
+        Refused::Webhook => (
+            500,
+            "InternalError",
+            "Internal error occurred: failed calling webhook \"pods.example.com\": connection refused",
+        ),
     };
-    let body = json!({
-        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": message,
-        "reason": reason, "code": code,
-    });
-    Answer { code, body }
-}
-
-/// The API server's word for not now.
-fn refusal(code: u16) -> Answer {
-    let reason = match code {
-        429 => "TooManyRequests",
-        503 => "ServiceUnavailable",
-        504 => "Timeout",
-        _ => "InternalError",
-    };
-    let body: Value = json!({
-        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": "not now",
-        "reason": reason, "code": code,
-    });
-    Answer { code, body }
+    wire::refusal(code, reason, message)
 }

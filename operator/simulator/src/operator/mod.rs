@@ -3,6 +3,7 @@
 mod desk;
 pub(crate) mod feed;
 mod line;
+pub(crate) mod wire;
 
 use std::cell::RefCell;
 use std::panic;

@@ -60,6 +60,25 @@ pub struct Call {
     pub user: String,
 }
 
+impl Call {
+    /// Somebody sends an object, or a merge patch.
+    pub(crate) fn of(user: &str, method: Method, path: String, body: &Value) -> Self {
+        let content_type = match method {
+            Method::PATCH => "application/merge-patch+json",
+            _ => "application/json",
+        };
+        Self {
+            method,
+            path,
+            query: None,
+            accept: None,
+            content_type: Some(content_type.to_owned()),
+            body: body.to_string().into(),
+            user: user.to_owned(),
+        }
+    }
+}
+
 /// The answer to a call.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer {

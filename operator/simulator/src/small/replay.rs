@@ -8,10 +8,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use http::{Method, Request, Response, header};
-use jiff::fmt::rfc2822::DateTimePrinter;
+use http::{Method, Request, Response};
 use kube::client::Body;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, yield_now};
 use tokio_util::sync::CancellationToken;
@@ -20,7 +19,7 @@ use webinar_operator::replica::{Order, Replica, Setup};
 
 use super::{NAME, NAMESPACE, NOW};
 use crate::operator::feed::{listed, news};
-use crate::operator::{KeptPanics, panicked};
+use crate::operator::{KeptPanics, panicked, wire};
 use crate::scenario::Watch;
 use crate::server::{Answer, Call, Change};
 use crate::world::OPERATOR_NAMESPACE;
@@ -118,10 +117,7 @@ async fn live<'a>(
             Input::Answer(call, answer) => line.answer(call, answer),
         }
         if matches!(input, Input::Look | Input::Answer(..)) {
-            settle(&line, pass.as_ref()).await;
-        }
-        if let Some(done) = pass.take_if(|pass| pass.is_finished()) {
-            over = Some(done.await.unwrap_or(Some(Duration::ZERO)));
+            over = settled(&line, &mut pass).await.or(over);
         }
     }
     let mut all = Vec::new();
@@ -138,11 +134,15 @@ async fn live<'a>(
             return all;
         };
         line.answer(&call, &said);
-        settle(&line, pass.as_ref()).await;
-        if let Some(done) = pass.take_if(|pass| pass.is_finished()) {
-            over = Some(done.await.unwrap_or(Some(Duration::ZERO)));
-        }
+        over = settled(&line, &mut pass).await.or(over);
     }
+}
+
+/// Until nothing more happens. If the pass is over then: when the next look is due, if that was said.
+async fn settled(line: &Line, pass: &mut Option<JoinHandle<Option<Duration>>>) -> Option<Option<Duration>> {
+    settle(line, pass.as_ref()).await;
+    let done = pass.take_if(|pass| pass.is_finished())?;
+    Some(done.await.unwrap_or(Some(Duration::ZERO)))
 }
 
 /// Until nothing more happens without an answer. Time stands still meanwhile, since somebody always wants to go on.
@@ -195,28 +195,14 @@ impl Line {
             return None;
         }
         if call.method == Method::GET {
-            let body = json!({
-                "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": "not found",
-                "reason": "NotFound", "code": 404,
-            });
-            return Some(Answer { code: 404, body });
+            return Some(wire::refusal(404, "NotFound", "not found"));
         }
         let body = serde_json::from_slice(&call.body).unwrap_or(Value::Null);
         Some(Answer { code: 201, body })
     }
 
     async fn carry(self, request: Request<Body>) -> Result<Response<Body>, BoxError> {
-        let (parts, body) = request.into_parts();
-        let text = |name| parts.headers.get(name)?.to_str().ok().map(str::to_owned);
-        let call = Call {
-            path: parts.uri.path().to_owned(),
-            query: parts.uri.query().map(str::to_owned),
-            accept: text(header::ACCEPT),
-            content_type: text(header::CONTENT_TYPE),
-            body: body.collect_bytes().await?,
-            method: parts.method.clone(),
-            user: "system:serviceaccount:webinar-system:webinar-operator".to_owned(),
-        };
+        let call = wire::call(request).await?;
         let answer = match Self::aside(&call) {
             Some(answer) => {
                 self.lock().made += 1;
@@ -228,12 +214,7 @@ impl Line {
                 answered.await?
             }
         };
-        let date = DateTimePrinter::new().timestamp_to_rfc9110_string(&NOW)?;
-        let response = Response::builder()
-            .status(answer.code)
-            .header(header::CONTENT_TYPE, "application/json")
-            .header(header::DATE, date);
-        Ok(response.body(Body::from(answer.body.to_string().into_bytes()))?)
+        wire::response(&answer, NOW)
     }
 }
 

@@ -4,8 +4,9 @@ use serde_json::{Value, json};
 
 use super::book::Book;
 use super::{NAME, NAMESPACE, NOW};
+use crate::check::is_ready;
 use crate::server::{Call, Kind, Server};
-use crate::world::{OPERATOR_NAMESPACE, owner, text};
+use crate::world::{OPERATOR_NAMESPACE, OWNED, owner, text};
 
 /// A class whose rooms have two SFUs, and a Webinar that starts in half a minute.
 pub(super) fn furnished() -> Book {
@@ -57,15 +58,7 @@ pub(super) fn delete_webinar(book: &mut Book) {
 }
 
 fn person(method: http::Method, path: String, body: &Value) -> Call {
-    Call {
-        method,
-        path,
-        query: None,
-        accept: None,
-        content_type: Some("application/json".to_owned()),
-        body: body.to_string().into(),
-        user: "someone".to_owned(),
-    }
+    Call::of("someone", method, path, body)
 }
 
 /// A pod, as far as it matters here.
@@ -82,15 +75,13 @@ pub(super) struct Pod {
 impl Pod {
     pub(super) fn of(object: &Value) -> Self {
         let phase = text(object, "/status/phase").unwrap_or_default();
-        let conditions = object["status"]["conditions"].as_array();
-        let ready = |c: &Value| c["type"] == "Ready" && c["status"] == "True";
         Self {
             name: text(object, "/metadata/name").unwrap_or_default().to_owned(),
             owner: owner(object).unwrap_or_default().to_owned(),
             slot: crate::world::label(object, webinar_api::labels::SLOT)
                 .unwrap_or_default()
                 .to_owned(),
-            ready: conditions.is_some_and(|all| all.iter().any(ready)),
+            ready: is_ready(object),
             going: object["metadata"].get("deletionTimestamp").is_some(),
             ended: matches!(phase, "Failed" | "Succeeded"),
         }
@@ -155,14 +146,8 @@ pub(super) fn sweep(book: &mut Book) {
 /// What belongs to a Webinar that is gone: kind and name.
 pub(super) fn orphans(book: &Book) -> Vec<(Kind, String)> {
     let there = webinar(book);
-    let kinds = [
-        Kind::Pod,
-        Kind::Service,
-        Kind::PodDisruptionBudget,
-        Kind::ControllerRevision,
-    ];
     let mut found = Vec::new();
-    for kind in kinds {
+    for kind in OWNED {
         for object in book.server.all(kind) {
             if owner(object).is_some_and(|o| Some(o) != there.as_deref()) {
                 found.push((

@@ -166,9 +166,7 @@ impl World {
 
     /// Its presenters send next to nothing.
     fn is_still(&self, body: &Body) -> bool {
-        self.lasts(|what| {
-            matches!(what, What::StillPicture { webinar, .. } if super::named(webinar) == (body.key.0.clone(), body.show.clone()))
-        })
+        self.lasts(|what| matches!(what, What::StillPicture { webinar, .. } if body.is_of(webinar)))
     }
 
     /// A relay hands nothing on.
@@ -180,8 +178,8 @@ impl World {
 
     /// The relays of an event hand everything on.
     pub(super) fn unmute(&mut self, show: &Key) {
-        let of_it: BTreeSet<&str> = self.bodies.of(show).map(|b| b.uid.as_str()).collect();
-        self.muted.retain(|uid| !of_it.contains(uid.as_str()));
+        let of_it = self.relays(show);
+        self.muted.retain(|uid| !of_it.contains(uid));
     }
 
     /// How it lies, if it does.
@@ -195,12 +193,10 @@ impl World {
                 percent,
                 ..
             } => {
-                let (namespace, name) = super::named(webinar);
-                let concerned = body.key.0 == namespace && body.show == name;
                 // The same pods all the while.
                 let chosen =
                     fastrand::Rng::with_seed(hash::more(hash::NOTHING, &body.uid)).u8(0..100) < *percent;
-                (concerned && chosen).then_some(*how)
+                (body.is_of(webinar) && chosen).then_some(*how)
             }
             _ => None,
         })
@@ -215,12 +211,12 @@ impl World {
 
     /// It receives again.
     pub(super) fn unstall(&mut self, show: &Key) {
-        let of_it: Vec<String> = self
-            .bodies
-            .of(show)
-            .filter(|b| b.is_relay())
-            .map(|b| b.uid.clone())
-            .collect();
+        let of_it = self.relays(show);
         self.stalled.retain(|uid| !of_it.contains(uid));
+    }
+    /// UIDs of its relays.
+    fn relays(&self, show: &Key) -> BTreeSet<String> {
+        let relays = self.bodies.of(show).filter(|b| b.is_relay());
+        relays.map(|b| b.uid.clone()).collect()
     }
 }

@@ -28,8 +28,9 @@ use crate::story::Story;
 use crate::time::Moment;
 
 pub(crate) use classes::{DEFAULT_CLASS, OPERATOR_NAMESPACE};
-pub(crate) use network::{Fate, Network, Replicas};
+pub(crate) use network::{Fate, Network, Refused, Replicas};
 pub(crate) use nodes::Nodes;
+pub(crate) use owners::OWNED;
 pub(crate) use pods::{Bodies, Body};
 pub(crate) use routes::Routes;
 

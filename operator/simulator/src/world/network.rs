@@ -16,13 +16,8 @@ pub(crate) enum Fate {
     Fine(u64, u64),
     /// Nobody is there.
     Unreachable,
-    /// It is refused with this code.
-    Refused(u16),
-    /// A policy refuses the pod, or the webhook that has to be asked about it can't be.
-    Denied {
-        /// It is a webhook.
-        webhook: bool,
-    },
+    /// It is refused.
+    Refused(Refused),
     /// It is applied, and the connection breaks before the answer.
     AnswerLost(u64),
     /// Nothing ever comes of it.
@@ -31,6 +26,17 @@ pub(crate) enum Fate {
     DiesBefore,
     /// The replica dies when it was applied.
     DiesAfter(u64),
+}
+
+/// Why a call is refused without a look at the object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// Not now: with this code.
+    Code(u16),
+    /// A policy refuses the pod.
+    Policy,
+    /// The webhook that has to be asked about the pod can't be.
+    Webhook,
 }
 
 /// The network's own memory.
@@ -165,7 +171,7 @@ impl World {
         {
             let code = u16::try_from(found & 0xffff).unwrap_or(500);
             self.cover.reach("fault met", &format!("refused with {code}"));
-            return Fate::Refused(code);
+            return Fate::Refused(Refused::Code(code));
         }
         if call.method == http::Method::POST && call.path.ends_with("/pods") {
             let denied = self.most(|w| match w {
@@ -173,14 +179,13 @@ impl World {
                 _ => None,
             });
             if let Some(webhook) = denied {
-                let webhook = webhook == 1;
-                let which = if webhook {
-                    "webhook fails"
+                let (why, which) = if webhook == 1 {
+                    (Refused::Webhook, "webhook fails")
                 } else {
-                    "policy refuses"
+                    (Refused::Policy, "policy refuses")
                 };
                 self.cover.reach("fault met", which);
-                return Fate::Denied { webhook };
+                return Fate::Refused(why);
             }
         }
         let percent = |which: fn(&What) -> Option<u64>| self.most(which).unwrap_or(0);

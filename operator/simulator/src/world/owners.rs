@@ -1,6 +1,5 @@
 //! The garbage collector, by which what belongs to a Webinar goes with it, and the controller of quotas.
 
-use bytes::Bytes;
 use http::Method;
 use serde_json::{Value, json};
 
@@ -9,7 +8,7 @@ use crate::server::{Call, Change, Happened, Kind};
 use crate::time::SECOND;
 
 /// What can belong to a Webinar.
-const OWNED: [Kind; 5] = [
+pub(crate) const OWNED: [Kind; 5] = [
     Kind::Pod,
     Kind::Service,
     Kind::EndpointSlice,
@@ -62,15 +61,8 @@ impl World {
         };
         let own = text(found, "/metadata/uid").unwrap_or_default();
         let body = json!({"propagationPolicy": "Background", "preconditions": {"uid": own}});
-        let call = Call {
-            method: Method::DELETE,
-            path: path(kind, namespace, name),
-            query: None,
-            accept: None,
-            content_type: Some("application/json".to_owned()),
-            body: Bytes::from(body.to_string()),
-            user: "system:serviceaccount:kube-system:generic-garbage-collector".to_owned(),
-        };
+        let user = "system:serviceaccount:kube-system:generic-garbage-collector";
+        let call = Call::of(user, Method::DELETE, path(kind, namespace, name), &body);
         self.server.call(self.now.time(), &call);
     }
 }

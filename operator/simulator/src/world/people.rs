@@ -1,6 +1,5 @@
 //! What happens, put into effect: people who apply, edit and delete, and everything that goes wrong.
 
-use bytes::Bytes;
 use http::Method;
 use serde_json::{Value, json};
 use webinar_api::labels;
@@ -265,19 +264,7 @@ impl World {
 
     /// A call by somebody with `kubectl`.
     fn person(&mut self, method: Method, path: String, body: &Value) -> Answer {
-        let content_type = match method {
-            Method::PATCH => "application/merge-patch+json",
-            _ => "application/json",
-        };
-        let call = Call {
-            method,
-            path,
-            query: None,
-            accept: None,
-            content_type: Some(content_type.to_owned()),
-            body: Bytes::from(body.to_string()),
-            user: "people".to_owned(),
-        };
+        let call = Call::of("people", method, path, body);
         let answer = self.server.call(self.now.time(), &call);
         if answer.code >= 400 {
             let said = text(&answer.body, "/message").unwrap_or_default().to_owned();

@@ -72,6 +72,11 @@ impl Body {
         body
     }
 
+    /// Its labels name this Webinar: `namespace/name`.
+    pub(super) fn is_of(&self, webinar: &str) -> bool {
+        super::named(webinar) == (self.key.0.clone(), self.show.clone())
+    }
+
     /// What others may have changed.
     pub(super) fn see(&mut self, object: &Value) {
         let labels = object["metadata"]["labels"].as_object();

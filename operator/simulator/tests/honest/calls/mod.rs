@@ -1,5 +1,8 @@
 //! Which calls are made.
 
+mod patch;
+mod write;
+
 use anyhow::{Result, ensure};
 use http::Method;
 use serde_json::{Value, json};
@@ -7,6 +10,8 @@ use webinar_simulator::server::Kind;
 
 use super::objects::{self, FOREIGN};
 use super::world::{END, Step, World, uid, version};
+use patch::{apply, json_patch, json_patch_status, merge_patch, merge_patch_status};
+use write::{bind, create, create_event, delete, put, put_status};
 
 const JSON: &str = "application/json";
 const JSON_PATCH: &str = "application/json-patch+json";
@@ -308,46 +313,6 @@ fn version_of(world: &mut World, at: &Place, which: Which) -> Option<String> {
     }
 }
 
-fn create(world: &mut World, at: &Place) -> Step {
-    let mut body = if world.dice.percent(15) {
-        objects::wrong(&mut world.dice, at.kind, &at.name)
-    } else {
-        objects::object(&mut world.dice, at.kind, &at.name)
-    };
-    match world.dice.below(60) {
-        0 => body["metadata"]["namespace"] = "elsewhere".into(),
-        1 if PLAIN.contains(&&*at.namespace) => body["kind"] = "Widget".into(),
-        2 => body["metadata"]["uid"] = FOREIGN.into(),
-        3 => body["metadata"]["generation"] = 7.into(),
-        _ => {}
-    }
-    let mut step = step(at, "create", Method::POST, at.collection(), &body);
-    step.query = manager(world);
-    if world.dice.percent(10) {
-        step.accept = Some(PARTIAL);
-    }
-    step
-}
-
-fn create_event(world: &mut World, at: &Place) -> Step {
-    let mut body = objects::object(
-        &mut world.dice,
-        Kind::Event,
-        &format!("event-{}", world.tally.calls()),
-    );
-    body["regarding"] = json!({"kind": "Webinar", "name": "webinar-0", "namespace": at.namespace});
-    body["metadata"]["namespace"] = at.namespace.as_str().into();
-    step(at, "create", Method::POST, at.collection(), &body)
-}
-
-fn manager(world: &mut World) -> String {
-    match world.dice.below(3) {
-        0 => "fieldManager=webinar-operator".to_owned(),
-        1 => "fieldManager=other".to_owned(),
-        _ => String::new(),
-    }
-}
-
 fn get(world: &mut World, at: &Place) -> Step {
     let mut step = step(at, "get", Method::GET, at.path(), &Value::Null);
     if world.dice.percent(30) {
@@ -445,264 +410,10 @@ fn changed(world: &mut World, at: &Place) -> Value {
     body
 }
 
-fn put(world: &mut World, at: &Place) -> Step {
-    let mut body = changed(world, at);
-    let (u, v) = (which(world, [50, 5, 5, 40]), which(world, [65, 15, 5, 15]));
-    set(&mut body["metadata"], "uid", uid_of(world, at, u));
-    set(&mut body["metadata"], "resourceVersion", version_of(world, at, v));
-    match world.dice.below(60) {
-        0 => body["metadata"]["name"] = "another".into(),
-        1 => body["metadata"]["namespace"] = "elsewhere".into(),
-        2 => body["metadata"]["finalizers"] = json!(["example.org/more", "example.org/hold"]),
-        3 => body["metadata"]["generation"] = 99.into(),
-        _ => {}
+fn manager(world: &mut World) -> String {
+    match world.dice.below(3) {
+        0 => "fieldManager=webinar-operator".to_owned(),
+        1 => "fieldManager=other".to_owned(),
+        _ => String::new(),
     }
-    let mut step = step(at, "put", Method::PUT, at.path(), &body);
-    step.query = manager(world);
-    step
-}
-
-fn put_status(world: &mut World, at: &Place) -> Step {
-    let mut body = changed(world, at);
-    body["status"] = objects::status(&mut world.dice, at.kind);
-    let (u, v) = (which(world, [50, 5, 5, 40]), which(world, [80, 10, 0, 10]));
-    set(&mut body["metadata"], "uid", uid_of(world, at, u));
-    set(&mut body["metadata"], "resourceVersion", version_of(world, at, v));
-    step(
-        at,
-        "put status",
-        Method::PUT,
-        format!("{}/status", at.path()),
-        &body,
-    )
-}
-
-fn set(meta: &mut Value, key: &str, value: Option<String>) {
-    match value {
-        Some(value) => meta[key] = value.into(),
-        None => _ = meta.as_object_mut().map(|m| m.remove(key)),
-    }
-}
-
-fn merge_patch(world: &mut World, at: &Place) -> Step {
-    let mut patch = json!({});
-    match world.dice.below(9) {
-        0 => patch["metadata"]["labels"] = objects::labels(&mut world.dice),
-        1 => patch["metadata"]["labels"]["role"] = Value::Null,
-        2 => patch["metadata"]["annotations"] = json!({"example.org/note": null, "example.org/more": "x"}),
-        3 => patch["metadata"]["annotations"] = Value::Null,
-        4 => {
-            patch["metadata"]["finalizers"] =
-                world
-                    .dice
-                    .one(&[Value::Null, json!(["example.org/hold"]), json!([])]);
-        }
-        5 => patch["status"] = objects::status(&mut world.dice, at.kind),
-        6 => patch["metadata"]["annotations"]["example.org/note"] = world.dice.one(&["one", "two"]).into(),
-        _ => patch["spec"] = part_of_spec(world, at.kind),
-    }
-    let (u, v) = (which(world, [25, 3, 3, 69]), which(world, [30, 6, 2, 62]));
-    if let Some(uid) = uid_of(world, at, u) {
-        patch["metadata"]["uid"] = uid.into();
-    }
-    if let Some(version) = version_of(world, at, v) {
-        patch["metadata"]["resourceVersion"] = version.into();
-    }
-    let mut step = step(at, "merge patch", Method::PATCH, at.path(), &patch);
-    step.content_type = MERGE_PATCH;
-    step.query = manager(world);
-    step
-}
-
-fn part_of_spec(world: &mut World, kind: Kind) -> Value {
-    let dice = &mut world.dice;
-    match kind {
-        Kind::Webinar => dice.one(&[
-            json!({"tier": "50k"}),
-            json!({"suspend": true}),
-            json!({"suspend": null}),
-            json!({"tier": "2k"}),
-            json!({"maxTier": "room"}),
-            json!({"override": null}),
-            json!({"colour": "red"}),
-        ]),
-        Kind::WebinarClass => dice.one(&[
-            json!({"maxPods": 7}),
-            json!({"sizing": null}),
-            json!({"maxPods": 0}),
-        ]),
-        Kind::Pod => dice.one(&[
-            json!({"priority": 5}),
-            json!({"terminationGracePeriodSeconds": 5}),
-            json!({"nodeName": "node-9"}),
-            json!({"tolerations": []}),
-        ]),
-        Kind::Service => dice.one(&[
-            json!({"selector": {"role": "mid"}}),
-            json!({"selector": {"slot": null}}),
-            json!({"type": "ClusterIP"}),
-            json!({"type": "NodePort"}),
-            json!({"type": "LoadBalancer"}),
-            json!({"ports": [{"name": "media", "port": 7000}]}),
-            json!({"type": "Nonsense"}),
-        ]),
-        Kind::PodDisruptionBudget => dice.one(&[
-            json!({"minAvailable": 2, "maxUnavailable": null}),
-            json!({"minAvailable": null, "maxUnavailable": 1}),
-            json!({"minAvailable": -2}),
-        ]),
-        Kind::Lease => dice.one(&[json!({"holderIdentity": "c"}), json!({"leaseDurationSeconds": 0})]),
-        _ => json!({}),
-    }
-}
-
-fn tests(world: &mut World, at: &Place) -> Vec<Value> {
-    let mut steps = Vec::new();
-    let (u, v) = (which(world, [60, 5, 5, 30]), which(world, [60, 12, 3, 25]));
-    if let Some(uid) = uid_of(world, at, u) {
-        steps.push(json!({"op": "test", "path": "/metadata/uid", "value": uid}));
-    }
-    if let Some(version) = version_of(world, at, v) {
-        steps.push(json!({"op": "test", "path": "/metadata/resourceVersion", "value": version}));
-    }
-    steps
-}
-
-fn json_patch(world: &mut World, at: &Place) -> Step {
-    let mut steps = tests(world, at);
-    let add = |path: &str, value: Value| json!({"op": "add", "path": path, "value": value});
-    let remove = |path: &str| json!({"op": "remove", "path": path});
-    match world.dice.below(11) {
-        0 => steps.push(remove("/metadata/labels/accepting")),
-        1 => {
-            steps.push(add("/metadata/annotations", json!({})));
-            steps.push(add(
-                "/metadata/annotations/example.org~1drain",
-                "2027-03-04T17:00:00Z".into(),
-            ));
-        }
-        2 => steps.push(add("/metadata/annotations/example.org~1note", "two".into())),
-        3 => {
-            steps.push(add("/metadata/labels", json!({})));
-            steps.push(add("/metadata/labels/accepting", "true".into()));
-        }
-        4 => steps.push(add(
-            "/metadata/labels/slot",
-            world.dice.one(&["s-1", "no value!"]).into(),
-        )),
-        5 => steps.push(remove("/metadata/finalizers")),
-        6 => steps.push(json!({"op": "replace", "path": "/metadata/labels/role", "value": "mid"})),
-        7 => steps.push(json!({"op": "test", "path": "/metadata/labels/role", "value": "relay"})),
-        8 => steps.push(remove("/metadata/labels/slot")),
-        9 => {
-            let part = part_of_spec(world, at.kind);
-            // A null in a map of texts is a text to the real server.
-            let fields = part.as_object().into_iter().flatten();
-            for (key, value) in fields.filter(|(_, v)| !v.to_string().contains("null")) {
-                steps.push(add(&format!("/spec/{key}"), value.clone()));
-            }
-        }
-        _ => steps.push(add("/status", objects::status(&mut world.dice, at.kind))),
-    }
-    let mut step = step(at, "json patch", Method::PATCH, at.path(), &steps.into());
-    step.content_type = JSON_PATCH;
-    step.query = manager(world);
-    step
-}
-
-fn json_patch_status(world: &mut World, at: &Place) -> Step {
-    let mut steps = tests(world, at);
-    steps.push(json!({"op": "add", "path": "/status", "value": objects::status(&mut world.dice, at.kind)}));
-    if world.dice.percent(10) {
-        steps.push(
-            json!({"op": "add", "path": "/metadata/annotations", "value": {"example.org/by": "status"}}),
-        );
-    }
-    if world.dice.percent(10) {
-        steps.push(json!({"op": "add", "path": "/spec", "value": objects::spec(&mut world.dice, at.kind)}));
-    }
-    let path = format!("{}/status", at.path());
-    let mut step = step(at, "json patch status", Method::PATCH, path, &steps.into());
-    step.content_type = JSON_PATCH;
-    step.query = manager(world);
-    step
-}
-
-fn merge_patch_status(world: &mut World, at: &Place) -> Step {
-    let mut patch = json!({"status": objects::status(&mut world.dice, at.kind)});
-    match world.dice.below(10) {
-        0 => patch["metadata"]["labels"] = json!({"slot": "by-status"}),
-        1 => patch["spec"] = part_of_spec(world, at.kind),
-        2 if at.kind.custom() => patch["status"] = Value::Null,
-        3 if at.kind.custom() => patch["status"] = json!({"phase": "Nonsense", "observedGeneration": -7}),
-        _ => {}
-    }
-    let (u, v) = (which(world, [15, 3, 3, 79]), which(world, [20, 6, 2, 72]));
-    if let Some(uid) = uid_of(world, at, u) {
-        patch["metadata"]["uid"] = uid.into();
-    }
-    if let Some(version) = version_of(world, at, v) {
-        patch["metadata"]["resourceVersion"] = version.into();
-    }
-    let path = format!("{}/status", at.path());
-    let mut step = step(at, "merge patch status", Method::PATCH, path, &patch);
-    step.content_type = MERGE_PATCH;
-    step
-}
-
-fn apply(world: &mut World, at: &Place) -> Step {
-    let mut body = if world.dice.percent(8) {
-        objects::wrong(&mut world.dice, at.kind, &at.name)
-    } else {
-        objects::object(&mut world.dice, at.kind, &at.name)
-    };
-    body["metadata"]["name"] = at.name.as_str().into();
-    if let Some(meta) = body["metadata"].as_object_mut() {
-        meta.remove("finalizers");
-    }
-    let (u, v) = (which(world, [30, 4, 4, 62]), which(world, [25, 8, 2, 65]));
-    if let Some(uid) = uid_of(world, at, u) {
-        body["metadata"]["uid"] = uid.into();
-    }
-    if let Some(version) = version_of(world, at, v) {
-        body["metadata"]["resourceVersion"] = version.into();
-    }
-    let mut step = step(at, "apply", Method::PATCH, at.path(), &body);
-    step.content_type = APPLY;
-    let manager = world.dice.weighed(&[(5, "webinar-operator"), (1, "other")]);
-    step.query = format!("force=true&fieldManager={manager}");
-    step
-}
-
-fn bind(world: &mut World, at: &Place) -> Step {
-    let mut body = json!({
-        "apiVersion": "v1",
-        "kind": "Binding",
-        "metadata": {"name": at.name},
-        "target": {"apiVersion": "v1", "kind": "Node", "name": world.dice.one(&["node-0", "node-1"])},
-    });
-    let u = which(world, [40, 3, 3, 54]);
-    if let Some(uid) = uid_of(world, at, u) {
-        body["metadata"]["uid"] = uid.into();
-    }
-    step(at, "bind", Method::POST, format!("{}/binding", at.path()), &body)
-}
-
-fn delete(world: &mut World, at: &Place) -> Step {
-    let mut body = json!({"apiVersion": "v1", "kind": "DeleteOptions"});
-    let (u, v) = (which(world, [60, 5, 5, 30]), which(world, [30, 10, 2, 58]));
-    if let Some(uid) = uid_of(world, at, u) {
-        body["preconditions"]["uid"] = uid.into();
-    }
-    if let Some(version) = version_of(world, at, v) {
-        body["preconditions"]["resourceVersion"] = version.into();
-    }
-    if world.dice.percent(50) {
-        body["gracePeriodSeconds"] = world.dice.one(&[0, 120, 240, 900, -1]).into();
-    }
-    if world.dice.percent(20) {
-        body["propagationPolicy"] = world.dice.one(&["Foreground", "Background", "Orphan"]).into();
-    }
-    let body = if world.dice.percent(15) { Value::Null } else { body };
-    step(at, "delete", Method::DELETE, at.path(), &body)
 }
