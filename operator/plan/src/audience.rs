@@ -113,11 +113,16 @@ pub(crate) fn pace(source: Source) -> (SignedDuration, SignedDuration) {
 
 /// The pods that viewers are counted on: those that may have any. What is lost, ended or on its way out has none.
 pub(crate) fn counted<'a>(input: &'a Input, memory: &Memory) -> impl Iterator<Item = &'a Pod> {
-    let role = if memory.shape.room { Role::Sfu } else { Role::Relay };
+    let role = leaves(memory);
     let run = memory.run;
     input.pods.iter().filter(move |p| {
         p.run == run && p.slot.role == role && p.alive() && !p.lost && (p.ready || p.was_ready)
     })
+}
+
+/// What viewers connect to.
+pub(crate) fn leaves(memory: &Memory) -> Role {
+    if memory.shape.room { Role::Sfu } else { Role::Relay }
 }
 
 /// Most viewers that one pod can have.

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::counted::{attended, counting};
 use crate::extra::{ceiling, floor};
 use crate::input::{Memory, SetbackKind};
-use crate::lost::silent;
+use crate::lost::{Outlook, outlook};
 use crate::output::{Condition, ConditionType, Truth};
 use crate::phase::Phase;
 use crate::postpone::released_at;
@@ -359,14 +359,16 @@ fn armed(view: &View<'_>) -> String {
             "Every seat is Ready and held for the start at {start}. {}; the others are spares.",
             view.pods_are_ready()
         ),
-        _ if silent(view) => format!(
-            "{}. The nodes of the others don't answer; they are kept in their places for the start at {start}.",
-            view.pods_are_ready()
-        ),
-        _ => format!(
-            "{}. Replacements are being created for the start at {start}.",
-            view.pods_are_ready()
-        ),
+        _ => {
+            let others = match outlook(view) {
+                Outlook::Replaced => "Replacements are being created",
+                Outlook::Awaited => {
+                    "Nodes have just stopped answering; replacements are created unless they come back soon"
+                }
+                Outlook::Kept => "The nodes of the others don't answer; they are kept in their places",
+            };
+            format!("{}. {others} for the start at {start}.", view.pods_are_ready())
+        }
     }
 }
 

@@ -1,40 +1,119 @@
 //! Pods whose node no longer answers: their slots are filled anew, and they are given the time of a drain.
 
-use jiff::Timestamp;
+use std::collections::BTreeMap;
 
+use jiff::{SignedDuration, Timestamp};
+
+use crate::audience::leaves;
+use crate::empty::watching;
 use crate::input::{Cordon, Pod};
 use crate::output::Drain;
+use crate::seats::Fleet;
 use crate::slot::Role;
 use crate::time::after;
 use crate::view::View;
 
+/// How long the same pods must have been cut off before that is believed. Whatever silences many nodes at once shows
+/// them one after the other: leases are renewed every 10 seconds and looked at every 5, and the node controller may write
+/// 20 times a second. As long as it goes on, nobody knows yet whether it is a node or the network.
+const STEADY: SignedDuration = SignedDuration::from_secs(30);
+
+/// A pod that has been cut off for so long is believed to be, whatever happens to others meanwhile.
+const LONG: SignedDuration = SignedDuration::from_mins(2);
+
+/// Pods that are cut off, as this process has seen them. It begins empty with each process.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct CutOff {
+    /// Since when it may be believed of them, by UID: never while more than half of their role is cut off. Then it is
+    /// rather we who can't see: a fleet can't be made anew on nodes that don't answer, and its addresses are not to be
+    /// emptied.
+    since: BTreeMap<String, Option<Timestamp>>,
+    /// When one was cut off or came back last.
+    changed: Option<Timestamp>,
+}
+
+/// What becomes of the pods that are cut off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outlook {
+    /// There are none, or their places are filled anew.
+    Replaced,
+    /// They may come back.
+    Awaited,
+    /// There are so many that they are kept in their places.
+    Kept,
+}
+
+impl CutOff {
+    /// What is seen now, after what was seen before.
+    pub(crate) fn next(&self, fleet: &Fleet<'_>, now: Timestamp) -> Self {
+        let few = |role: Role| {
+            let all = fleet.count(role, |_| true);
+            fleet.count(role, |p| p.cut_off) <= all.div_ceil(2)
+        };
+        let believable = Role::ALL.map(|role| (role, few(role)));
+        let since = |pod: &Pod| {
+            let before = self.since.get(&pod.uid).copied().flatten();
+            believable
+                .contains(&(pod.slot.role, true))
+                .then(|| before.unwrap_or(now))
+        };
+        let cut_off = fleet.occupants().filter(|p| p.cut_off);
+        let changes = |pod: &Pod| pod.cut_off != self.since.contains_key(&pod.uid);
+        Self {
+            since: cut_off.map(|p| (p.uid.clone(), since(p))).collect(),
+            changed: if fleet.occupants().any(changes) {
+                Some(now)
+            } else {
+                self.changed
+            },
+        }
+    }
+
+    /// From when on it is believed of `pod`, if it may be.
+    fn believed_from(&self, pod: &Pod) -> Option<Timestamp> {
+        let since = self.since.get(&pod.uid).copied().flatten()?;
+        let steady = after(since.max(self.changed?), STEADY);
+        Some(steady.min(after(since, LONG)))
+    }
+}
+
 /// Pods to declare lost now.
 ///
 /// A node may come back with the pod on it and its viewers still watching, so the pod is not deleted: it leaves its slot
-/// and its entry point first. When more than half of a role is cut off, it is rather we who can't see: a fleet can't be
-/// made anew on nodes that don't answer, and its addresses are not to be emptied.
+/// and its entry point first.
 pub(crate) fn disown(view: &View<'_>) -> Vec<Drain> {
-    let cut_off = |role: Role| {
-        view.fleet
-            .occupants()
-            .filter(move |p| p.slot.role == role && p.cut_off)
-    };
-    let believed = Role::ALL.into_iter().filter(|role| {
-        let all = view.fleet.count(*role, |_| true);
-        cut_off(*role).count() as u32 <= all.div_ceil(2)
-    });
-    believed
-        .flat_map(cut_off)
+    let now = view.input.now;
+    let believed = |pod: &&Pod| view.cut_off.believed_from(pod).is_some_and(|t| t <= now);
+    view.fleet
+        .occupants()
+        .filter(believed)
         .map(|pod| Drain {
             name: pod.name.clone(),
             uid: pod.uid.clone(),
-            started: view.input.now,
+            started: now,
             why: Cordon::Drain,
         })
         .collect()
 }
 
-/// When a pod that was declared lost is deleted: nobody can say who is still watching through it, so it has the time of a
+/// When the next pod is declared lost, if nothing changes.
+pub(crate) fn next_loss(view: &View<'_>) -> Option<Timestamp> {
+    view.fleet
+        .occupants()
+        .filter_map(|p| view.cut_off.believed_from(p))
+        .min()
+}
+
+/// What to tell people of the pods that are cut off.
+pub(crate) fn outlook(view: &View<'_>) -> Outlook {
+    match next_loss(view) {
+        Some(at) if at > view.input.now => Outlook::Awaited,
+        None if view.fleet.occupants().any(|p| p.cut_off) => Outlook::Kept,
+        _ => Outlook::Replaced,
+    }
+}
+
+/// When a pod that was declared lost is deleted if nobody can say who is still watching through it: it has the time of a
 /// drain.
 pub(crate) fn deadline(view: &View<'_>, pod: &Pod) -> Timestamp {
     let started = pod.drain_started.unwrap_or(pod.created);
@@ -42,19 +121,15 @@ pub(crate) fn deadline(view: &View<'_>, pod: &Pod) -> Timestamp {
     after(counts_from, view.class.live.drain_timeout)
 }
 
-/// Pods that were declared lost and whose time is over.
-pub(crate) fn given_up<'a>(view: &View<'a>) -> impl Iterator<Item = &'a Pod> {
-    let over = |pod: &&&Pod| deadline(view, pod) <= view.input.surely();
-    view.fleet
-        .lost
-        .iter()
-        .filter(over)
-        .copied()
-        .collect::<Vec<_>>()
-        .into_iter()
-}
-
-/// Pods are cut off and yet not declared lost.
-pub(crate) fn silent(view: &View<'_>) -> bool {
-    view.fleet.occupants().any(|p| p.cut_off) && disown(view).is_empty()
+/// Pods that were declared lost and whose time is over. One that tells of viewers keeps them: its node has come back, or
+/// only its kubelet is silent.
+pub(crate) fn given_up<'a>(view: &View<'a>) -> Vec<&'a Pod> {
+    let leaf = leaves(view.memory);
+    let over = |pod: &&Pod| deadline(view, pod) <= view.input.surely();
+    let watched = |pod: &Pod| {
+        let viewers = watching(view.input, view.class, pod).filter(|_| pod.slot.role == leaf);
+        viewers.is_some_and(|n| n > 0)
+    };
+    let lost = view.fleet.lost.iter().copied();
+    lost.filter(over).filter(|pod| !watched(pod)).collect()
 }

@@ -70,7 +70,7 @@ removal_reasons! {
     Unneeded = "unneeded",
     /// An SFU or mid that did not become Ready in time: its slot gets another try.
     Retried = "retried",
-    /// Its node had not answered for as long as a drain may take.
+    /// It was declared lost, and after the time of a drain nobody was known to be on it.
     Lost = "lost",
     /// The audience needed fewer relays, and its last viewer had left.
     Shrunk = "shrunk",

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use crate::admission::lost_relays;
 use crate::fleet::Creation;
 use crate::input::{Pod, PodTrouble, SetbackKind};
-use crate::lost::silent;
+use crate::lost::{Outlook, outlook};
 use crate::reason::Reason;
 use crate::slot::Role;
 use crate::time::{after, counted, grouped, is_are, later, people};
@@ -251,10 +251,14 @@ fn lost(view: &View<'_>) -> Option<Cause> {
             counted(n, "pod"),
             if n == 1 { "was" } else { "were" }
         ),
-        next: if silent(view) {
-            "So many nodes at once don't answer that their pods are kept in their places: look at the nodes and at what connects them to the control plane."
-        } else {
-            "Replacements are being created."
+        next: match outlook(view) {
+            Outlook::Replaced => "Replacements are being created.",
+            Outlook::Awaited => {
+                "Nodes have just stopped answering: replacements are created unless they come back soon."
+            }
+            Outlook::Kept => {
+                "So many nodes at once don't answer that their pods are kept in their places: look at the nodes and at what connects them to the control plane."
+            }
         }
         .to_owned(),
     })

@@ -58,6 +58,7 @@ pub(crate) fn under_way(input: &Input, class: &Class, opened: Memory) -> Plan {
         attendance: &attendance,
     };
     let size = size(&facts, &mut memory, &mut state);
+    let cut_off = input.recent.watch.cut_off.next(&fleet, input.now);
     let view = View {
         input,
         phase,
@@ -70,6 +71,7 @@ pub(crate) fn under_way(input: &Input, class: &Class, opened: Memory) -> Plan {
         size: &size,
         schedule: &schedule,
         attendance: &attendance,
+        cut_off: &cut_off,
     };
     let mut plan = if phase == Phase::Draining {
         draining(&view)
@@ -77,6 +79,7 @@ pub(crate) fn under_way(input: &Input, class: &Class, opened: Memory) -> Plan {
         holding(&view, refusal.as_deref(), &mut state)
     };
     plan.watch.audience = state;
+    plan.watch.cut_off = cut_off.clone();
     if suspend { suspended(&view, plan) } else { plan }
 }
 
@@ -103,7 +106,11 @@ fn holding(view: &View<'_>, refusal: Option<&str>, state: &mut State) -> Plan {
     let delete = ended
         .chain(unready_twins.map(|p| Removal::of(p, RemovalReason::Surplus)))
         .chain(unneeded(view))
-        .chain(given_up(view).map(|p| Removal::of(p, RemovalReason::Lost)))
+        .chain(
+            given_up(view)
+                .into_iter()
+                .map(|p| Removal::of(p, RemovalReason::Lost)),
+        )
         .chain(
             shrink
                 .delete

@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::audience::Attendance;
 use crate::follow::Size;
 use crate::input::{Class, Input, Memory, Pod, PodTrouble};
+use crate::lost::CutOff;
 use crate::phase::Phase;
 use crate::ramp::Waves;
 use crate::reason::Reason;
@@ -32,6 +33,7 @@ pub(crate) struct View<'a> {
     pub(crate) planned: Counts,
     pub(crate) schedule: &'a Schedule,
     pub(crate) attendance: &'a Attendance,
+    pub(crate) cut_off: &'a CutOff,
 }
 
 impl View<'_> {

@@ -60,6 +60,7 @@ pub(crate) fn wake(
         .chain(too_late)
         .chain(patience)
         .chain(lost)
+        .chain(lost::next_loss(view))
         .chain(retry)
         .chain(refused.and_then(|since| conditions::refused_wake(Some(since), now)))
         .filter(|t| *t > now)

@@ -143,7 +143,7 @@ fn expected() -> Vec<(&'static str, String)> {
 }
 
 /// Every happening, as [`crate::What::name`] has it.
-const HAPPENINGS: [&str; 38] = [
+const HAPPENINGS: [&str; 39] = [
     "create",
     "edit",
     "delete",
@@ -158,6 +158,7 @@ const HAPPENINGS: [&str; 38] = [
     "nodeDown",
     "nodeGone",
     "zoneDown",
+    "nodesSilent",
     "noImages",
     "noNodes",
     "slowPods",

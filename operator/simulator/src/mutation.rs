@@ -25,6 +25,8 @@ pub enum Mutation {
     SilenceIsEmpty,
     /// Drains don't wait for viewers.
     ImpatientDrain,
+    /// Who was declared lost goes when its time is over, whoever is on it.
+    LostForGood,
     /// As soon as one relay is needed no more, all are taken out of their entry points.
     ShrinksAtOnce,
     /// The ramp counts on machines, images and pods that take no time.
@@ -41,12 +43,13 @@ pub enum Mutation {
 
 impl Mutation {
     /// Every mutation.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::NeverDeletes,
         Self::Unwoken,
         Self::Repeats,
         Self::SilenceIsEmpty,
         Self::ImpatientDrain,
+        Self::LostForGood,
         Self::ShrinksAtOnce,
         Self::NoLead,
         Self::RandomNames,
@@ -61,7 +64,7 @@ impl Mutation {
             Self::NeverDeletes => &[Invariant::Settles],
             Self::Unwoken => &[Invariant::Settles, Invariant::Start, Invariant::Fair],
             Self::Repeats => &[Invariant::Bounds, Invariant::Settles],
-            Self::SilenceIsEmpty | Self::ImpatientDrain => &[Invariant::Viewers],
+            Self::SilenceIsEmpty | Self::ImpatientDrain | Self::LostForGood => &[Invariant::Viewers],
             Self::ShrinksAtOnce => &[Invariant::Seats],
             Self::NoLead => &[Invariant::Start],
             Self::RandomNames | Self::NoPause => &[Invariant::Bounds],
@@ -75,8 +78,12 @@ impl Mutation {
         match self {
             Self::NeverDeletes | Self::Repeats | Self::ShrinksAtOnce | Self::FirstCome => 200_000,
             Self::ImpatientDrain => 600_000,
-            Self::Unwoken | Self::SilenceIsEmpty | Self::NoLead | Self::LateDeadline => 1_500_000,
-            Self::RandomNames | Self::NoPause => 4_000_000,
+            Self::Unwoken | Self::NoLead => 1_500_000,
+            Self::SilenceIsEmpty
+            | Self::LostForGood
+            | Self::RandomNames
+            | Self::NoPause
+            | Self::LateDeadline => 4_000_000,
         }
     }
 
@@ -99,6 +106,12 @@ impl Mutation {
                 let hour = SignedDuration::from_hours(1);
                 for pod in &mut input.pods {
                     pod.drain_started = pod.drain_started.and_then(|t| t.checked_sub(hour).ok());
+                }
+            }
+            Self::LostForGood => {
+                let lost = input.pods.iter().filter(|p| p.lost);
+                for pod in lost {
+                    input.signals.remove(&pod.uid);
                 }
             }
             Self::NoLead => {

@@ -163,6 +163,15 @@ pub enum What {
         /// How long.
         lasts: u64,
     },
+    /// The control plane doesn't hear of nodes, and finds that out of one after the other; whoever is on them goes on.
+    NodesSilent {
+        /// So many of a hundred.
+        percent: u8,
+        /// Within so many seconds.
+        spread: u64,
+        /// How long.
+        lasts: u64,
+    },
     /// Images can't be pulled.
     NoImages {
         /// How long.
@@ -406,6 +415,7 @@ impl What {
             Self::HangPod { lasts, .. }
             | Self::NodeDown { lasts, .. }
             | Self::ZoneDown { lasts, .. }
+            | Self::NodesSilent { lasts, .. }
             | Self::NoImages { lasts }
             | Self::NoNodes { lasts }
             | Self::SlowPods { lasts }

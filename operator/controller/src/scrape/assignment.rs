@@ -58,13 +58,14 @@ impl Assignment {
     }
 }
 
-/// A pod of `run` that still has its slot.
+/// A pod of `run`, also one that was declared lost: whoever still watches through it keeps it.
 fn followed(pod: &Pod, run: u32) -> Option<(String, Followed)> {
     let label = |key: &str| pod.labels().get(key).map(String::as_str);
     if label(labels::RUN)?.parse() != Ok(run) {
         return None;
     }
-    let slot = plausible::slot(label(labels::SLOT)?)?;
+    let lost = || pod.annotations().get(labels::LOST_SLOT).map(String::as_str);
+    let slot = plausible::slot(label(labels::SLOT).or_else(lost)?)?;
     let status = pod.status.as_ref();
     let runs = status.is_some_and(|s| s.phase.as_deref() == Some("Running"));
     let address = status.and_then(|s| s.pod_ip.as_deref()).filter(|_| runs);
@@ -97,6 +98,12 @@ mod tests {
         Arc::new(pod)
     }
 
+    fn lost(slot: &str, mut pod: Arc<Pod>) -> Arc<Pod> {
+        let annotations = Arc::make_mut(&mut pod).annotations_mut();
+        annotations.insert(labels::LOST_SLOT.to_owned(), slot.to_owned());
+        pod
+    }
+
     #[test]
     fn pods_of_the_run_are_followed_and_running_ones_asked() {
         let seen = Seen {
@@ -107,6 +114,7 @@ mod tests {
                 pod("d", "2", Some("relay-9"), "Running", Some("not an address")),
                 pod("e", "1", Some("relay-7"), "Running", Some("10.0.0.5")),
                 pod("f", "2", None, "Running", Some("10.0.0.6")),
+                lost("relay-3", pod("g", "2", None, "Running", Some("10.0.0.7"))),
             ],
             ..Seen::default()
         };
@@ -129,6 +137,7 @@ mod tests {
                 ("b", Role::Relay, at("fd00::2")),
                 ("c", Role::Relay, None),
                 ("d", Role::Relay, None),
+                ("g", Role::Relay, at("10.0.0.7")),
             ]
         );
         assert_eq!(Assignment::of(&seen, 3, &asked, &stall), None, "no pods");

@@ -1,6 +1,7 @@
 //! 17 node-zone-loss: pods whose nodes no longer answer are replaced, and nobody is cut off before the time of a drain.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use k8s_openapi::api::core::v1::{Node, Pod};
@@ -61,6 +62,32 @@ fn t17_when_every_node_is_silent_nothing_is_taken_away() {
     });
 }
 
+#[test]
+fn t17_nodes_that_fall_silent_one_after_the_other_and_come_back_cost_nobody_anything() {
+    let setting = Setting {
+        nodes: 9,
+        ..Setting::default()
+    };
+    story(setting, async |scene| {
+        let before = armed(scene).await?;
+        let moment = scene.mark().await?;
+        for is in ["False", "True"] {
+            for name in before.names().into_values() {
+                ready(scene, &[name].into(), is).await?;
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }
+        // Longer than a node that stays silent is waited for.
+        tokio::time::sleep(Duration::from_secs(40)).await;
+        let records = scene.since(moment).await?;
+        let changes: Vec<_> = records.by(OPERATOR).filter(|r| r.resource == "pods").collect();
+        ensure!(changes.is_empty(), "something was changed: {changes:?}");
+        let after = Fleet::complete(scene, "events", "event", FLEET, SOON).await?;
+        ensure!(after.uids() == before.uids(), "another fleet");
+        Ok(())
+    });
+}
+
 async fn armed(scene: &mut Scene) -> Result<Fleet> {
     scene.namespace("events").await?;
     // On air for long, with time for those who are cut off.
@@ -78,12 +105,13 @@ async fn armed(scene: &mut Scene) -> Result<Fleet> {
     Fleet::complete(scene, "events", "event", FLEET, SOON).await
 }
 
-/// The lost pods leave every entry point, get successors at once, and go when the time of a drain is over.
+/// The lost pods leave every entry point after half a minute, get successors at once, and go when the time of a drain is
+/// over: their nodes are simulated, so nobody tells of viewers.
 async fn replaced(scene: &mut Scene, lost: &BTreeSet<String>) -> Result<()> {
     let moment = scene.mark().await?;
     let before = Fleet::of(scene, "events", "event").await?;
     cut_off(scene, lost).await?;
-    let after = eventually("successors of the lost pods", SOON, async || {
+    let after = eventually("successors of the lost pods", SOON * 2, async || {
         let after = Fleet::complete(scene, "events", "event", FLEET, SOON).await?;
         let old = after
             .names()
@@ -173,7 +201,6 @@ async fn cut_off(scene: &Scene, pods: &BTreeSet<String>) -> Result<()> {
 async fn ready(scene: &Scene, names: &BTreeSet<String>, is: &str) -> Result<()> {
     let pods: Api<Pod> = Api::namespaced(scene.control_plane.client(), "events");
     let patch = json!({"status": {"conditions": [{"type": "Ready", "status": is}]}});
-    // At once, so that the operator does not see some alone.
     let (params, patch) = (PatchParams::default(), Patch::Strategic(&patch));
     let all = names.iter().map(|name| pods.patch_status(name, &params, &patch));
     futures::future::try_join_all(all).await?;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::audience;
+use crate::lost::CutOff;
 use crate::media;
 use crate::reason::Reason;
 use crate::slot::Slot;
@@ -37,6 +38,7 @@ impl Recent {
 pub struct Watch {
     pub(crate) audience: audience::State,
     pub(crate) media: media::State,
+    pub(crate) cut_off: CutOff,
 }
 
 impl Recent {

@@ -9,6 +9,7 @@ mod extras;
 mod failover;
 mod flow;
 mod health;
+mod lost;
 mod orders;
 mod pods;
 mod runs;

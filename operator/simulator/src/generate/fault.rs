@@ -17,7 +17,7 @@ impl Maker {
         let replica = self.rng.usize(0..2);
         let nth = self.rng.usize(0..60);
         let percent = self.one(&[3, 20, 60, 100]);
-        let what = match self.rng.u8(0..43) {
+        let what = match self.rng.u8(0..45) {
             39..=42 => return self.takes_over_blind(event, at),
             0 => What::DeletePod { webinar, nth },
             1 => What::FailPod { webinar, nth },
@@ -26,6 +26,11 @@ impl Maker {
             4 => What::NodeDown { node: nth, lasts },
             5 => What::NodeGone { node: nth },
             6 => What::ZoneDown { zone: nth % 3, lasts },
+            43 | 44 => What::NodesSilent {
+                percent: self.one(&[10, 30, 100]),
+                spread: self.rng.u64(5..=60),
+                lasts,
+            },
             9 => What::Outage { lasts },
             10 => What::Refusals {
                 code: self.one(&[429, 500, 503, 504]),

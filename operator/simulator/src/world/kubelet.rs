@@ -45,7 +45,7 @@ impl World {
             return;
         };
         let written = self.now.written();
-        if !self.nodes.all[node].up {
+        if !self.nodes.all[node].heard() {
             // Whoever comes back begins anew.
             self.set(10 * SECOND, Timer::Pulled(key.clone(), uid.to_owned()));
             return;
@@ -85,11 +85,11 @@ impl World {
             return;
         }
         let (hung, node) = (body.hung, body.node);
-        let up = node.is_some_and(|n| self.nodes.all[n].up);
+        let heard = node.is_some_and(|n| self.nodes.all[n].heard());
         if let Some(body) = self.bodies.all.get_mut(key) {
             body.running = true;
         }
-        if !up || hung {
+        if !heard || hung {
             self.set(2 * SECOND, Timer::Ready(key.clone(), uid.to_owned()));
             return;
         }
@@ -139,7 +139,7 @@ impl World {
             return;
         };
         let (uid, node) = (body.uid.clone(), body.node);
-        if node.is_some_and(|n| !self.nodes.all[n].up) {
+        if node.is_some_and(|n| !self.nodes.all[n].heard()) {
             return;
         }
         let wait = self.between([1, 3 * SECOND]);
@@ -150,7 +150,7 @@ impl World {
         let Some(body) = self.here(key, uid).filter(|b| b.going) else {
             return;
         };
-        if body.node.is_some_and(|n| !self.nodes.all[n].up) {
+        if body.node.is_some_and(|n| !self.nodes.all[n].heard()) {
             return;
         }
         self.server.remove(Kind::Pod, &key.0, &key.1);
@@ -185,15 +185,15 @@ impl World {
             return;
         };
         body.hung = is;
-        let (running, ready, up) = (
+        let (running, ready, heard) = (
             body.running,
             body.ready,
-            body.node.is_some_and(|n| self.nodes.all[n].up),
+            body.node.is_some_and(|n| self.nodes.all[n].heard()),
         );
         if is && ready {
             self.cut_off_viewers(key);
             self.write_ready(key, false);
-        } else if !is && running && up && !ready {
+        } else if !is && running && heard && !ready {
             self.write_ready(key, true);
         }
     }

@@ -62,6 +62,10 @@ enum Timer {
     NodeLost(usize),
     /// A node answers again.
     NodeBack(usize),
+    /// The control plane misses a node that is well.
+    NodeMissed(usize),
+    /// It hears of that one again.
+    NodeHeard(usize),
     /// What belonged to a node that is gone is taken away.
     NodeSwept(usize),
     /// Owners that are gone: what belongs to them goes.
@@ -221,6 +225,8 @@ impl World {
             Timer::Killed(key, uid) => self.killed(&key, &uid),
             Timer::NodeLost(node) => self.node_lost(node),
             Timer::NodeBack(node) => self.node_back(node),
+            Timer::NodeMissed(node) => self.node_missed(node),
+            Timer::NodeHeard(node) => self.node_heard(node),
             Timer::NodeSwept(node) => self.node_swept(node),
             Timer::Collect(kind, key, owner) => self.collect(kind, &key, &owner),
             Timer::Slices => self.write_slices(),

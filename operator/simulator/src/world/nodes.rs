@@ -10,6 +10,9 @@ const ROOM: usize = 2;
 /// How long until a node that does not answer is believed to be lost: the node controller's grace period.
 const LOST_AFTER: u64 = 40 * SECOND;
 
+/// Within so many seconds kubelets that were not heard are again.
+const HEARD_WITHIN: u64 = 20;
+
 /// One machine.
 #[derive(Debug, Clone)]
 pub(crate) struct Node {
@@ -63,7 +66,7 @@ impl Nodes {
             .all
             .iter()
             .enumerate()
-            .filter(|(_, n)| n.up && !n.gone && !n.lost && n.pods.len() < ROOM);
+            .filter(|(_, n)| n.heard() && !n.gone && n.pods.len() < ROOM);
         open.min_by_key(|(i, n)| (crowded(n.zone), *i)).map(|(i, _)| i)
     }
 
@@ -93,6 +96,11 @@ impl Nodes {
 }
 
 impl Node {
+    /// The control plane hears of it.
+    pub(super) const fn heard(&self) -> bool {
+        self.up && !self.lost
+    }
+
     const fn new(zone: usize) -> Self {
         Self {
             zone,
@@ -177,6 +185,48 @@ impl World {
             self.pod_back(&key);
         }
         self.slices_follow();
+        self.schedule_pending();
+    }
+
+    /// No heartbeat of so many of a hundred arrives any more.
+    pub(super) fn nodes_silent(&mut self, percent: u8, spread: u64) {
+        for node in 0..self.nodes.all.len() {
+            if self.rng.u8(0..100) >= percent {
+                continue;
+            }
+            let wait = self.between([1, spread * SECOND]);
+            self.set(wait, Timer::NodeMissed(node));
+        }
+    }
+
+    /// Heartbeats arrive again, each when its kubelet tries next.
+    pub(super) fn nodes_heard(&mut self) {
+        for node in 0..self.nodes.all.len() {
+            let wait = self.between([1, HEARD_WITHIN * SECOND]);
+            self.set(wait, Timer::NodeHeard(node));
+        }
+        self.checks.trouble(self.now, HEARD_WITHIN);
+    }
+
+    pub(super) fn node_missed(&mut self, node: usize) {
+        let silent = self.lasts(|w| matches!(w, What::NodesSilent { .. }));
+        let Some(found) = self.nodes.all.get_mut(node).filter(|n| silent && n.heard()) else {
+            return;
+        };
+        found.lost = true;
+        for key in found.pods.clone() {
+            self.not_ready(&key);
+        }
+    }
+
+    pub(super) fn node_heard(&mut self, node: usize) {
+        let Some(found) = self.nodes.all.get_mut(node).filter(|n| n.up && n.lost) else {
+            return;
+        };
+        found.lost = false;
+        for key in found.pods.clone() {
+            self.pod_back(&key);
+        }
         self.schedule_pending();
     }
 

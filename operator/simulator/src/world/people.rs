@@ -82,6 +82,7 @@ impl World {
                     }
                 }
             }
+            What::NodesSilent { percent, spread, .. } => self.nodes_silent(*percent, *spread),
             What::Crash { replica, lasts } => self.replicas.kill(*replica, self.now.after(*lasts)),
             What::Restart { replica, lasts } => self.replicas.stop(*replica, self.now.after(*lasts)),
             What::CrashAtWrite {
@@ -163,6 +164,7 @@ impl World {
                     self.node_back(node);
                 }
             }
+            What::NodesSilent { .. } => self.nodes_heard(),
             What::StallRelay { webinar, .. } => self.unstall(&named(webinar)),
             What::MuteRelay { webinar, .. } => self.unmute(&named(webinar)),
             What::Foreign { webinar, entry, .. } => self.foreign_goes(&named(webinar), entry),
