@@ -6,6 +6,7 @@ use crate::audience::pace;
 use crate::input::{Class, Input, Pod};
 use crate::signal::Reading;
 use crate::time::after;
+use crate::view::View;
 
 /// Who was on the way to a pod when it left its entry point has arrived after this time.
 const ARRIVED: SignedDuration = SignedDuration::from_secs(10);
@@ -32,6 +33,24 @@ pub(crate) fn empty(input: &Input, class: &Class, pod: &Pod) -> bool {
         .and_then(|signal| signal.outbound.rates.first())
         .is_some_and(|rate| *rate >= class.stall.floor);
     told && !sends && watching(input, class, pod) == Some(0)
+}
+
+/// Everybody has left `pod` while the event goes on.
+pub(crate) fn left(view: &View<'_>, pod: &Pod) -> bool {
+    empty(view.input, view.class, pod) && (fed(view, pod) || over(view))
+}
+
+/// Media reaches it, as far as it tells. Without any it sends nothing to those who wait for a picture either: then only its
+/// own count would speak for its being empty.
+fn fed(view: &View<'_>, pod: &Pod) -> bool {
+    let signal = view.input.signals.get(&pod.uid);
+    let rate = signal.and_then(|signal| signal.inbound.rates.first());
+    rate.is_none_or(|rate| *rate >= view.class.stall.floor)
+}
+
+/// The planned end has passed: nobody waits for a picture any more.
+pub(crate) fn over(view: &View<'_>) -> bool {
+    view.input.surely() >= view.schedule.end
 }
 
 /// From when on its answers may say that nobody is left.

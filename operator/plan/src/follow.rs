@@ -15,7 +15,7 @@ use crate::time::after;
 use crate::timeline::Schedule;
 
 /// A process that has just begun waits so long for answers before it fills up what was there once.
-const FIRST_ANSWERS: SignedDuration = SignedDuration::from_secs(60);
+pub(crate) const FIRST_ANSWERS: SignedDuration = SignedDuration::from_secs(60);
 
 /// The size of a fleet at one instant.
 #[derive(Debug, Clone, PartialEq, Eq)]

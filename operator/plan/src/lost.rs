@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::audience::leaves;
-use crate::empty::watching;
+use crate::empty::{left, watching};
+use crate::follow::FIRST_ANSWERS;
 use crate::input::{Cordon, Pod};
 use crate::output::Drain;
 use crate::seats::Fleet;
@@ -97,7 +98,7 @@ pub(crate) fn disown(view: &View<'_>) -> Vec<Drain> {
 }
 
 /// When the next pod is declared lost, if nothing changes.
-pub(crate) fn next_loss(view: &View<'_>) -> Option<Timestamp> {
+fn next_loss(view: &View<'_>) -> Option<Timestamp> {
     view.fleet
         .occupants()
         .filter_map(|p| view.cut_off.believed_from(p))
@@ -113,23 +114,42 @@ pub(crate) fn outlook(view: &View<'_>) -> Outlook {
     }
 }
 
-/// When a pod that was declared lost is deleted if nobody can say who is still watching through it: it has the time of a
-/// drain.
-pub(crate) fn deadline(view: &View<'_>, pod: &Pod) -> Timestamp {
+/// Pods that were declared lost and that nobody is on any more, once they have had the time of a drain.
+///
+/// A pod that viewers connect to says so itself; one that says nothing is believed to be gone with its node only while that is
+/// silent too. Whoever is on another one keeps it until the run drains.
+pub(crate) fn given_up<'a>(view: &View<'a>) -> Vec<&'a Pod> {
+    let leaf = leaves(view.memory);
+    let over = |pod: &&Pod| deadline(view, pod) <= view.input.surely();
+    let free = |pod: &&Pod| pod.slot.role != leaf || left(view, pod) || gone(view, pod);
+    let lost = view.fleet.lost.iter().copied();
+    lost.filter(over).filter(free).collect()
+}
+
+/// Neither its node nor itself answers, as far as this process has listened.
+fn gone(view: &View<'_>, pod: &Pod) -> bool {
+    pod.cut_off
+        && watching(view.input, view.class, pod).is_none()
+        && listened_from(view).is_none_or(|t| t <= view.input.now)
+}
+
+/// From when on silence says something: a process that has just begun has heard nobody yet. None: nobody is ever asked.
+fn listened_from(view: &View<'_>) -> Option<Timestamp> {
+    view.class.attendance?;
+    let began = view.input.recent.watch.audience.began;
+    Some(after(began.unwrap_or(view.input.now), FIRST_ANSWERS))
+}
+
+fn deadline(view: &View<'_>, pod: &Pod) -> Timestamp {
     let started = pod.drain_started.unwrap_or(pod.created);
     let counts_from = view.memory.drain_counts_from(started);
     after(counts_from, view.class.live.drain_timeout)
 }
 
-/// Pods that were declared lost and whose time is over. One that tells of viewers keeps them: its node has come back, or
-/// only its kubelet is silent.
-pub(crate) fn given_up<'a>(view: &View<'a>) -> Vec<&'a Pod> {
-    let leaf = leaves(view.memory);
-    let over = |pod: &&Pod| deadline(view, pod) <= view.input.surely();
-    let watched = |pod: &Pod| {
-        let viewers = watching(view.input, view.class, pod).filter(|_| pod.slot.role == leaf);
-        viewers.is_some_and(|n| n > 0)
-    };
-    let lost = view.fleet.lost.iter().copied();
-    lost.filter(over).filter(|pod| !watched(pod)).collect()
+/// When pods are declared lost, and when those that were may go.
+pub(crate) fn wakes(view: &View<'_>) -> impl Iterator<Item = Timestamp> {
+    let lost = || view.fleet.lost.iter();
+    let listened = listened_from(view).filter(|_| lost().next().is_some());
+    let deadlines = lost().map(|p| deadline(view, p));
+    deadlines.chain(listened).chain(next_loss(view))
 }

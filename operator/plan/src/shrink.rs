@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use jiff::Timestamp;
 
 use crate::audience::State;
-use crate::empty::{empty, looked_at};
+use crate::empty::{left, looked_at, over};
 use crate::extra::floor;
 use crate::follow::shrinking;
 use crate::input::{Cordon, Pod};
@@ -59,11 +59,7 @@ pub(crate) fn shrink<'a>(view: &View<'a>, state: &mut State) -> Shrink<'a> {
         }
     }
     if permitted {
-        out.delete = going
-            .iter()
-            .filter(|p| empty(view.input, view.class, p) && (fed(view, p) || over(view)))
-            .copied()
-            .collect();
+        out.delete = going.iter().filter(|p| left(view, p)).copied().collect();
         out.delete.sort_by_key(|p| Reverse(p.slot));
     }
     let asked = going.iter().filter_map(|p| looked_at(view.input, p));
@@ -82,19 +78,6 @@ fn permitted(view: &View<'_>) -> bool {
         && !input.orders.suspend
         && floor(input).is_none()
         && input.surely() == input.now
-}
-
-/// Media reaches it, as far as it tells. Without any it sends nothing to those who wait for a picture either: then only its
-/// own count would speak for its being empty.
-fn fed(view: &View<'_>, pod: &Pod) -> bool {
-    let signal = view.input.signals.get(&pod.uid);
-    let rate = signal.and_then(|signal| signal.inbound.rates.first());
-    rate.is_none_or(|rate| *rate >= view.class.stall.floor)
-}
-
-/// The planned end has passed: nobody waits for a picture any more.
-fn over(view: &View<'_>) -> bool {
-    view.input.surely() >= view.schedule.end
 }
 
 /// The relays with the fewest viewers: a share of those that are there, never below what is wanted.

@@ -35,7 +35,6 @@ pub(crate) fn wake(
     let unwell = view.fleet.occupants().filter_map(|p| unwell_at(view, p));
     let patience = slow.chain(troubled).chain(substitutes).chain(unwell);
     let retry = view.input.recent.setbacks.iter().map(|s| s.retry_at);
-    let lost = view.fleet.lost.iter().map(|p| lost::deadline(view, p));
     let refused = view.input.webinar.refused_since;
     // What is created later than this can't be expected by the start.
     let too_late = after(
@@ -59,8 +58,7 @@ pub(crate) fn wake(
         .chain(alarm.and_then(alarm::ends))
         .chain(too_late)
         .chain(patience)
-        .chain(lost)
-        .chain(lost::next_loss(view))
+        .chain(lost::wakes(view))
         .chain(retry)
         .chain(refused.and_then(|since| conditions::refused_wake(Some(since), now)))
         .filter(|t| *t > now)

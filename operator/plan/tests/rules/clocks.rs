@@ -143,6 +143,7 @@ fn lost_pods_have_the_time_of_a_drain_on_both_clocks() {
     let now = input.now;
     let lost = pod(&mut input, relay(2));
     (lost.lost, lost.accepting, lost.drain_started) = (true, false, Some(now));
+    lost.cut_off = true;
     server_jumps(&mut input, HOUR);
     assert!(plan(&input).delete.is_empty());
     input.now += secs(600);

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
-use webinar_plan::{ConditionType, Flow, Phase, Reading, RemovalReason, Role, Signal, Slot, Tier, plan};
+use webinar_plan::{
+    ConditionType, Flow, Input, Phase, Reading, Recent, RemovalReason, Role, Signal, Slot, Tier, plan,
+};
 
 use crate::world::{World, secs};
 use crate::{pod, relay, said, world_at};
@@ -101,40 +103,93 @@ fn what_a_new_leader_finds_silent_is_watched_from_then_on() {
     assert_eq!(lost(&world), 1);
 }
 
-#[test]
-fn who_watches_through_a_lost_pod_keeps_it_until_the_run_drains() {
-    let mut input = world_at(Tier::K10, 60).input();
+/// A fleet with a lost relay whose time is over, and its UID.
+fn overdue(silent: bool) -> (Input, String) {
+    let mut world = world_at(Tier::K10, 60);
+    let until = world.now + SignedDuration::from_mins(10);
+    world.run_until(until, |_, _| {});
+    let mut input = world.input();
     let found = pod(&mut input, relay(2));
     (found.lost, found.accepting, found.drain_started) = (true, false, Some(found.created));
+    found.cut_off = silent;
     let uid = found.uid.clone();
-    input.now += SignedDuration::from_mins(10);
-    assert_eq!(input.signals.get(&uid), None);
-    let unknown = plan(&input);
-    assert_eq!(unknown.delete.len(), 1, "nobody can say who is on it");
-    assert_eq!(unknown.delete[0].reason, RemovalReason::Lost);
+    (input, uid)
+}
 
-    let mut tells = |viewers, ago| {
-        let signal = Signal {
-            answered: input.now - secs(ago),
-            viewers: Reading::Value(viewers),
-            inbound: Flow::default(),
-            outbound: Flow::default(),
-        };
-        input.signals.insert(uid.clone(), signal);
-        plan(&input)
+fn tells(input: &mut Input, uid: &str, viewers: u64, ago: i64) {
+    let signal = Signal {
+        answered: input.now - secs(ago),
+        viewers: Reading::Value(viewers),
+        inbound: Flow::default(),
+        outbound: Flow::default(),
     };
-    assert_eq!(tells(3, 5).delete, []);
-    assert_eq!(tells(3, 40).delete.len(), 1, "what it told is too old");
-    assert_eq!(tells(0, 5).delete.len(), 1, "the last one has left");
+    input.signals.insert(uid.to_owned(), signal);
+}
+
+fn deleted(input: &Input) -> Vec<(Slot, RemovalReason)> {
+    plan(input).delete.iter().map(|r| (r.slot, r.reason)).collect()
+}
+
+#[test]
+fn who_watches_through_a_lost_pod_keeps_it_until_the_run_drains() {
+    for silent in [false, true] {
+        let (mut input, uid) = overdue(silent);
+        tells(&mut input, &uid, 3, 5);
+        assert_eq!(deleted(&input), [], "people watch");
+        tells(&mut input, &uid, 0, 5);
+        assert_eq!(
+            deleted(&input),
+            [(relay(2), RemovalReason::Lost)],
+            "the last one has left"
+        );
+        let sends = &mut input.signals.get_mut(&uid).unwrap().outbound.rates;
+        sends.push(1_000_000);
+        assert_eq!(deleted(&input), [], "it says so, and sends to somebody");
+    }
 
     // Capacity is given back: there is a deadline for everybody.
+    let (mut input, uid) = overdue(false);
+    tells(&mut input, &uid, 3, 5);
     let mut memory = input.memory.clone().unwrap();
     memory.draining_since = Some(input.now - SignedDuration::from_mins(10));
     input.memory = Some(memory);
-    let signal = input.signals.get_mut(&uid).unwrap();
-    (signal.viewers, signal.answered) = (Reading::Value(3), input.now);
     let drains = plan(&input);
     assert_eq!(drains.status.phase, Some(Phase::Draining));
-    let overdue: Vec<_> = drains.delete.iter().map(|r| (r.slot, r.reason)).collect();
-    assert_eq!(overdue, [(Slot::new(Role::Relay, 2), RemovalReason::Overdue)]);
+    assert_eq!(deleted(&input), [(relay(2), RemovalReason::Overdue)]);
+}
+
+#[test]
+fn a_lost_pod_that_says_nothing_goes_while_its_node_is_silent_too() {
+    let (mut back, uid) = overdue(false);
+    assert_eq!(
+        deleted(&back),
+        [],
+        "its node is well, and nobody can say who is on it"
+    );
+    tells(&mut back, &uid, 3, 40);
+    assert_eq!(deleted(&back), [], "what it told is too old");
+
+    let (mut gone, uid) = overdue(true);
+    let lost = [(relay(2), RemovalReason::Lost)];
+    assert_eq!(deleted(&gone), lost);
+    tells(&mut gone, &uid, 3, 40);
+    assert_eq!(deleted(&gone), lost, "what it told is too old");
+
+    // Who has just begun has heard nobody yet.
+    gone.recent = Recent::default();
+    let first = plan(&gone);
+    assert_eq!(first.delete, []);
+    gone.recent.watch = first.watch;
+    gone.now += secs(59);
+    assert_eq!(deleted(&gone), []);
+    gone.now += secs(1);
+    assert_eq!(deleted(&gone), lost);
+}
+
+#[test]
+fn a_lost_pod_that_nobody_connects_to_goes_when_its_time_is_over() {
+    let (mut input, _) = overdue(false);
+    let sfu = pod(&mut input, Slot::new(Role::Sfu, 1));
+    (sfu.lost, sfu.accepting, sfu.drain_started) = (true, false, Some(sfu.created));
+    assert_eq!(deleted(&input), [(Slot::new(Role::Sfu, 1), RemovalReason::Lost)]);
 }

@@ -160,6 +160,7 @@ fn the_shutdown_of_a_lost_pod_is_short() {
     let mut input = world_at(Tier::K10, 60).input();
     let lost = pod(&mut input, relay(2));
     (lost.lost, lost.accepting, lost.drain_started) = (true, false, Some(lost.created));
+    lost.cut_off = true;
     let name = lost.name.clone();
     input.now += SignedDuration::from_hours(1);
     let plan = plan(&input);

@@ -7,7 +7,7 @@ use webinar_plan::Tier;
 
 use super::Invariant;
 use super::fleet::takes_viewers;
-use crate::scenario::What;
+use crate::scenario::{Lie, What};
 use crate::server::{Call, Kind};
 use crate::world::{Key, World, key, named, owner, text};
 
@@ -52,7 +52,8 @@ impl World {
             return;
         };
         let watched = pod.viewers > 0 && !self.nothing_to_see(uid, pod);
-        if call.method == Method::DELETE && watched && !self.overdue(uid, pod) {
+        let kept = !self.overdue(uid, pod) && !self.unheard(uid, pod);
+        if call.method == Method::DELETE && watched && kept {
             let text = format!("pod {} was deleted with {} viewers", pod.name, pod.viewers);
             self.checks.broken(Invariant::Viewers, self.now, text);
         }
@@ -95,6 +96,23 @@ impl World {
         let over = |since: Timestamp| since.saturating_add(timeout).is_ok_and(|t| t <= now);
         // Who is not taken out of an entry point by itself drains with the run.
         !run.serves() && pod.drains.or(run.draining).is_some_and(over)
+    }
+
+    /// Nobody can say that it is there: neither its node is heard of, nor what it tells can be.
+    fn unheard(&self, uid: &str, pod: &Judged) -> bool {
+        let node = self.bodies.by_uid(&pod.uid).and_then(|body| body.node);
+        let silent = node.is_some_and(|node| !self.nodes.all[node].heard());
+        silent && self.webinar_of(uid).is_some_and(|w| self.tells_nothing(&key(w)))
+    }
+
+    /// Pods of it tell nothing, or nothing that can be.
+    fn tells_nothing(&self, show: &Key) -> bool {
+        self.lasts(|what| match what {
+            What::Lie { webinar, how, .. } => {
+                named(webinar) == *show && matches!(how, Lie::Silent | Lie::Missing | Lie::Absurd)
+            }
+            _ => false,
+        })
     }
 
     /// Pods of it tell what isn't so.

@@ -97,7 +97,7 @@ impl Nodes {
 
 impl Node {
     /// The control plane hears of it.
-    pub(super) const fn heard(&self) -> bool {
+    pub(crate) const fn heard(&self) -> bool {
         self.up && !self.lost
     }
 
