@@ -147,8 +147,9 @@ async fn replaced(scene: &mut Scene, lost: &BTreeSet<String>) -> Result<()> {
         );
         ensure!(pod.metadata.deletion_timestamp.is_none(), "{name} goes at once");
     }
-    // One of them comes back: it stays out.
-    let back: BTreeSet<String> = lost.iter().take(1).cloned().collect();
+    // A relay among them comes back: it stays out.
+    let relay = lost.iter().find(|name| name.contains("-relay-"));
+    let back: BTreeSet<String> = relay.into_iter().cloned().collect();
     ready(scene, &back, "True").await?;
     let served: BTreeSet<String> = endpoints(scene, "events", "event-viewers-0")
         .await?
