@@ -14,21 +14,25 @@ const THROTTLE: u64 = SECOND;
 pub(super) struct Desk {
     due: BTreeMap<Key, u64>,
     running: BTreeSet<Key>,
-    /// When changes last led to a look.
+    /// When changes last led to a look, or will next.
     passed: BTreeMap<Key, u64>,
     /// Since when a look is due that has not decided anything yet.
     waits: BTreeMap<Key, u64>,
 }
 
 impl Desk {
-    /// Something about it has changed.
+    /// An object of it has changed: it is looked at with the next one of these looks, which are a second apart.
     pub(super) fn touch(&mut self, key: &Key, now: u64) {
-        let earliest = self.passed.get(key).map_or(now, |t| now.max(t + THROTTLE));
+        let earliest = match self.passed.get(key) {
+            Some(waits) if *waits > now => *waits,
+            Some(passed) => now.max(passed + THROTTLE),
+            None => now,
+        };
         self.passed.insert(key.clone(), earliest);
         self.at(key, earliest);
     }
 
-    /// It is to be looked at at once.
+    /// It is to be looked at then, or before.
     pub(super) fn at(&mut self, key: &Key, when: u64) {
         let due = self.due.entry(key.clone()).or_insert(when);
         *due = when.min(*due);
@@ -71,5 +75,31 @@ impl Desk {
     /// Those that wait, and since when.
     pub(super) fn waiting(&self) -> impl Iterator<Item = (&Key, u64)> {
         self.waits.iter().map(|(key, since)| (key, *since))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_are_gathered_into_one_look_a_second() {
+        let key: Key = ("events".to_owned(), "keynote".to_owned());
+        let mut desk = Desk::default();
+        let mut looks = Vec::new();
+        // Thirty pods change at once, and one each tick for three seconds.
+        for _ in 0..30 {
+            desk.touch(&key, 0);
+        }
+        for now in 0..5 * SECOND {
+            if now < 3 * SECOND {
+                desk.touch(&key, now);
+            }
+            if let Some(whose) = desk.next(now) {
+                looks.push(now);
+                desk.done(&whose, None, now);
+            }
+        }
+        assert_eq!(looks, [0, SECOND, 2 * SECOND, 3 * SECOND]);
     }
 }

@@ -40,6 +40,10 @@ impl Feed {
         Self { of, told: None, at }
     }
 
+    pub(super) fn is_of(&self, watch: Watch) -> bool {
+        self.of == watch
+    }
+
     /// Up to what version nobody needs to know what happened.
     pub(super) fn needs(&self) -> u64 {
         self.told.unwrap_or(u64::MAX)

@@ -18,6 +18,7 @@ use webinar_operator::replica::{Calls, Order, Replica, Setup, Touched};
 
 use crate::decision;
 use crate::mutation::Mutation;
+use crate::scenario::Watch;
 use crate::server::Kind;
 use crate::time::SECOND;
 use crate::world::{Key, OPERATOR_NAMESPACE, Shared, World, locked};
@@ -125,23 +126,35 @@ impl Process {
     pub(crate) fn step(&mut self, world: &Shared) {
         let mut held = locked(world);
         let now = held.now.0;
-        let mut touched = Vec::new();
+        let (mut changed, mut touched) = (Vec::new(), Vec::new());
         for feed in &mut self.feeds {
-            feed.tell(&mut held, self.number, &self.replica, &mut touched);
+            let told = if feed.is_of(Watch::Webinars) {
+                &mut changed
+            } else {
+                &mut touched
+            };
+            feed.tell(&mut held, self.number, &self.replica, told);
         }
         self.filled |= self.feeds.iter().all(|f| f.needs() != u64::MAX);
+        for who in changed {
+            for key in concerned(&held, who) {
+                self.desk.at(&key, now);
+            }
+        }
         for who in touched {
-            self.touch(&held, &who);
+            self.touch(&held, who);
         }
         while let Ok(who) = self.calls.heard.try_recv() {
-            self.touch(&held, &who);
+            self.touch(&held, who);
         }
         while let Ok(()) = self.terms.try_recv() {
             held.cover.reach("operator", "term begins");
             let now = held.now;
             held.story
                 .tell(now, &format!("operator-{}", self.number), || "leads".to_owned());
-            self.touch(&held, &Touched::All);
+            for key in concerned(&held, Touched::All) {
+                self.desk.at(&key, now.0);
+            }
         }
         while let Ok(key) = self.decided.try_recv() {
             self.desk.decided(&key);
@@ -197,16 +210,23 @@ impl Process {
         while self.tasks.try_join_next().is_some() {}
     }
 
-    fn touch(&mut self, world: &World, who: &Touched) {
-        let now = world.now.0;
-        match who {
-            Touched::Webinar { namespace, name } => self.desk.touch(&(namespace.clone(), name.clone()), now),
-            Touched::All => {
-                for webinar in world.server.all(Kind::Webinar) {
-                    self.desk.touch(&crate::world::key(webinar), now);
-                }
-            }
+    /// Objects of a Webinar have changed.
+    fn touch(&mut self, world: &World, who: Touched) {
+        for key in concerned(world, who) {
+            self.desk.touch(&key, world.now.0);
         }
+    }
+}
+
+/// Whom news is for.
+fn concerned(world: &World, who: Touched) -> Vec<Key> {
+    match who {
+        Touched::Webinar { namespace, name } => vec![(namespace, name)],
+        Touched::All => world
+            .server
+            .all(Kind::Webinar)
+            .map(|w| crate::world::key(w))
+            .collect(),
     }
 }
 
