@@ -1,5 +1,6 @@
 //! What the caches show of one Webinar.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 
 use k8s_openapi::api::apps::v1::ControllerRevision;
@@ -13,7 +14,7 @@ use webinar_api::{Webinar, WebinarClass, labels};
 
 use crate::memory::Pinned;
 use crate::neighbours::Everyone;
-use crate::ownership::{Owner, concerns, is_owned_by, told_apart};
+use crate::ownership::{Owner, called, concerns, is_owned_by, is_owned_by_namesake, told_apart};
 use crate::recent::{Kind, Known};
 use crate::watch::{self, Filler, Progress, Watched};
 
@@ -56,6 +57,9 @@ pub(crate) struct Seen {
     pub(crate) budgets: Vec<Arc<PodDisruptionBudget>>,
     /// Newest run first.
     pub(crate) revisions: Vec<Arc<ControllerRevision>>,
+    /// What a Webinar of the same name that is gone has left behind, as [`called`]: the garbage collector is about to take
+    /// it, and its names are not free before.
+    pub(crate) left_behind: BTreeSet<String>,
     /// What the newest run pinned, if that was read already.
     pub(crate) pinned: Option<Result<Pinned, String>>,
     pub(crate) platform: Platform,
@@ -166,6 +170,10 @@ impl Caches {
             })),
             budgets: owned(&self.budgets.store, owner),
             revisions,
+            left_behind: left_behind(&self.services.store, owner)
+                .chain(left_behind(&self.budgets.store, owner))
+                .chain(left_behind(&self.revisions.store, owner))
+                .collect(),
             pinned: None,
             platform,
             everyone,
@@ -215,6 +223,16 @@ fn in_order<K: Resource>(mut objects: Vec<Arc<K>>) -> Vec<Arc<K>> {
 }
 
 /// Owned by UID: what merely carries our labels is nobody's of ours.
+fn left_behind<K>(store: &Store<K>, owner: &Owner) -> impl Iterator<Item = String> + use<K>
+where
+    K: Resource<DynamicType = ()> + Clone + 'static,
+{
+    let left = store.state_filter(|object| {
+        object.namespace().as_deref() == Some(&owner.namespace) && is_owned_by_namesake(object, owner)
+    });
+    left.into_iter().map(|object| called(object.as_ref()))
+}
+
 fn owned<K>(store: &Store<K>, owner: &Owner) -> Vec<Arc<K>>
 where
     K: Resource<DynamicType = ()> + Clone + 'static,

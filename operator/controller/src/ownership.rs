@@ -69,6 +69,11 @@ pub(crate) fn is_owned_by_namesake<K: Resource>(object: &K, owner: &Owner) -> bo
         .any(|o| o.controller == Some(true) && is_webinar(o) && o.name == owner.name && o.uid != owner.uid)
 }
 
+/// As refusals name an object.
+pub(crate) fn called<K: Resource<DynamicType = ()>>(object: &K) -> String {
+    format!("{} {}", K::kind(&()), object.name_any())
+}
+
 /// It belongs to this Webinar, or is labelled as if it did.
 pub(crate) fn concerns(pod: &Pod, owner: &Owner) -> bool {
     pod.metadata.namespace.as_ref() == Some(&owner.namespace)

@@ -25,12 +25,12 @@ use std::fmt::Debug;
 use webinar_api::{FIELD_MANAGER, labels};
 use webinar_plan::{RemovalReason, Setback, SetbackKind};
 
-use crate::build::prepare::{Changes, Named, Prepared, RevisionWrite, called};
+use crate::build::prepare::{Changes, Named, Prepared, RevisionWrite};
 use crate::client::call;
 use crate::error::Error;
 use crate::fair::Claimant;
 use crate::limiter::Limiter;
-use crate::ownership::{Owner, is_owned_by, is_owned_by_namesake};
+use crate::ownership::{Owner, called, is_owned_by, is_owned_by_namesake};
 use crate::recent::Kind;
 
 use live::{holders, still_so, still_there};

@@ -17,7 +17,7 @@ use super::{budget, pod, revision, service};
 use crate::error::Error;
 use crate::memory::{self, Pinned};
 use crate::observe::Seen;
-use crate::ownership::Owner;
+use crate::ownership::{Owner, called};
 
 /// Everything to write, in the order in which it is written.
 #[derive(Debug, Default, PartialEq)]
@@ -123,7 +123,7 @@ pub(crate) fn prepare(
     if let (Some(memory), Some(pinned)) = (&plan.memory, pinned) {
         let write = remember(owner, seen, pinned, memory).map_err(json)?;
         out.revision = write.filter(|write| match write {
-            RevisionWrite::Create(revision) => due(plan, revision.as_ref()),
+            RevisionWrite::Create(revision) => due(plan, seen, revision.as_ref()),
             RevisionWrite::Annotate { .. } => true,
         });
     }
@@ -143,9 +143,9 @@ pub(crate) fn prepare(
         .map(|b| budget::build(owner, *b))
         .collect();
     out.services = changes(&seen.services, services, service::same);
-    out.services.create.retain(|service| due(plan, service));
+    out.services.create.retain(|service| due(plan, seen, service));
     out.budgets = changes(&seen.budgets, budgets, budget::same);
-    out.budgets.create.retain(|budget| due(plan, budget));
+    out.budgets.create.retain(|budget| due(plan, seen, budget));
 
     if let (Some(memory), Some(pinned), Some(schedule)) = (&plan.memory, pinned, &plan.status.schedule) {
         let revision = revision::name(owner, memory.run);
@@ -165,14 +165,10 @@ pub(crate) fn prepare(
     Ok(out)
 }
 
-/// As refusals name an object.
-pub(crate) fn called<K: Resource<DynamicType = ()>>(object: &K) -> String {
-    format!("{} {}", K::kind(&()), object.name_any())
-}
-
 /// It may be created now.
-fn due<K: Resource<DynamicType = ()>>(plan: &Plan, object: &K) -> bool {
-    !plan.waits.contains(&called(object))
+fn due<K: Resource<DynamicType = ()>>(plan: &Plan, seen: &Seen, object: &K) -> bool {
+    let called = called(object);
+    !plan.waits.contains(&called) && !seen.left_behind.contains(&called)
 }
 
 fn remember(

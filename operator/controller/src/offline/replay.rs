@@ -1,5 +1,6 @@
 //! What the operator would do at an instant, given a captured state: the same decision, in words.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -75,6 +76,8 @@ impl State {
             services: owned(&self.services, owner),
             budgets: owned(&self.budgets, owner),
             revisions,
+            // Rules what is written, not what is decided.
+            left_behind: BTreeSet::new(),
             pinned: None,
             platform: manifests.platform.clone(),
             everyone: Everyone {
