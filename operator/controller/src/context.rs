@@ -98,8 +98,9 @@ impl Context {
     /// What a decision may know of the past.
     pub(crate) fn recall(&self, input: &Input) -> Recent {
         let run = input.memory.as_ref().map_or(0, |m| m.run);
-        self.recollection
-            .with(&input.webinar.uid, |known| known.recall(run, &input.pods))
+        self.recollection.with(&input.webinar.uid, |known| {
+            known.recall(self.leadership.begun(), run, &input.pods)
+        })
     }
 
     /// What its pods say of audience and media.

@@ -31,8 +31,10 @@ pub(crate) struct Known {
     pub(crate) setbacks: Vec<Setback>,
     /// Why seats were last said to be at risk.
     pub(crate) alarm: Option<Alarm>,
-    /// What was measured of audience and media.
+    /// What was measured of audience and media in `term`.
     pub(crate) watch: Watch,
+    /// The term in which that was.
+    term: u64,
     /// The moment that the last notice of each reason spoke of.
     pub(crate) told: BTreeMap<Reason, Timestamp>,
     /// How fast to create, and how patiently to try again.
@@ -60,6 +62,7 @@ impl Known {
             setbacks,
             alarm,
             watch,
+            term,
             told,
             pace,
             unreadable,
@@ -72,6 +75,7 @@ impl Known {
             occupied,
             vanished,
         } = self;
+        let watch = (term, watch);
         let paced = (pace, unreadable, status_written, failures, alone_until);
         format!("{setbacks:?} {alarm:?} {watch:?} {told:?} {paced:?} {run} {occupied:?} {vanished:?}")
     }
@@ -88,9 +92,14 @@ impl Known {
         }
     }
 
-    /// What a decision about `run` may know of the past. Takes note of slots whose pod has vanished since
+    /// What a decision about `run` in this `term` may know of the past. Takes note of slots whose pod has vanished since
     /// last time.
-    pub(crate) fn recall(&mut self, run: u32, pods: &[Pod]) -> Recent {
+    pub(crate) fn recall(&mut self, term: u64, run: u32, pods: &[Pod]) -> Recent {
+        if self.term != term {
+            self.term = term;
+            // Others have led meanwhile: what was measured over time has a hole.
+            self.watch = Watch::default();
+        }
         if self.run != run {
             self.run = run;
             self.occupied.clear();

@@ -8,7 +8,7 @@ use serde_json::Value;
 use webinar_plan::{Cordon, Drain, Flow, Input, Plan, Pod, Reading, Role, Settle, Signal, plan};
 
 use crate::check::{Invariant, target};
-use crate::generate::{flood, generate};
+use crate::generate::{flood, generate, takeovers};
 use crate::scenario::Scenario;
 use crate::server::Call;
 
@@ -88,6 +88,7 @@ impl Mutation {
     pub fn world(self, seed: u64) -> Scenario {
         match self {
             Self::FirstCome => flood(40),
+            Self::RandomNames => takeovers(seed),
             _ => generate(seed),
         }
     }

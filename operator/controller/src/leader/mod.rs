@@ -43,6 +43,11 @@ impl Leadership {
         self.term().is_some()
     }
 
+    /// How many terms of this process have begun.
+    pub(crate) fn begun(&self) -> u64 {
+        *self.0.terms.borrow()
+    }
+
     /// A signal for each term that begins.
     pub(crate) fn terms(&self) -> impl Stream<Item = ()> + Send + 'static {
         let terms = self.0.terms.subscribe();

@@ -22,6 +22,8 @@ pub struct Known {
     pub drain_timeout: SignedDuration,
     /// All Webinars of the class together may have so many pods.
     pub shares: bool,
+    /// Its pods can be asked who watches.
+    pub asked: bool,
 }
 
 impl Known {
@@ -74,6 +76,7 @@ impl World {
             ordered: ordered.max(before.map_or(0, |k| k.ordered)),
             drain_timeout: class.live.drain_timeout,
             shares: class.max_total_pods.is_some(),
+            asked: class.attendance.is_some(),
         };
         self.checks.known.insert(input.webinar.uid.clone(), known);
     }

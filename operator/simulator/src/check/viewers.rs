@@ -98,11 +98,12 @@ impl World {
         !run.serves() && pod.drains.or(run.draining).is_some_and(over)
     }
 
-    /// Nobody can say that it is there: neither its node is heard of, nor what it tells can be.
+    /// Nobody can say that it is there: its node isn't heard of, and it can't be asked, or what it tells can't be.
     fn unheard(&self, uid: &str, pod: &Judged) -> bool {
         let node = self.bodies.by_uid(&pod.uid).and_then(|body| body.node);
         let silent = node.is_some_and(|node| !self.nodes.all[node].heard());
-        silent && self.webinar_of(uid).is_some_and(|w| self.tells_nothing(&key(w)))
+        let asked = self.checks.known.get(uid).is_some_and(|known| known.asked);
+        silent && (!asked || self.webinar_of(uid).is_some_and(|w| self.tells_nothing(&key(w))))
     }
 
     /// Pods of it tell nothing, or nothing that can be.

@@ -137,6 +137,12 @@ impl Maker {
         self.at(at, what);
     }
 
+    pub(super) fn takeover(&mut self, events: &[Event]) {
+        let event = &events[self.rng.usize(0..events.len())];
+        let at = self.moment(event);
+        self.takes_over_blind(event, at);
+    }
+
     /// When things go wrong: at any time, or when that hurts most.
     fn moment(&mut self, event: &Event) -> Moment {
         let near = match self.rng.u8(0..6) {

@@ -21,6 +21,17 @@ const LIMITS: [u32; 2] = [100, 64];
 
 /// The scenario of a seed. The same seed gives the same scenario.
 pub fn generate(seed: u64) -> Scenario {
+    with(seed, Maker::fault)
+}
+
+/// One in which all that goes wrong is that leaders die in the middle of their work, and whoever takes over has not seen
+/// what was done last.
+pub(crate) fn takeovers(seed: u64) -> Scenario {
+    with(seed, Maker::takeover)
+}
+
+/// What goes wrong is what `fault` makes of the events.
+fn with(seed: u64, fault: fn(&mut Maker, &[Event])) -> Scenario {
     // Numbers that follow each other give unlike worlds.
     let mut maker = Maker {
         rng: Rng::with_seed(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5851_f42d_4c95_7f2d),
@@ -28,7 +39,7 @@ pub fn generate(seed: u64) -> Scenario {
         calm_from: Moment(0),
         shared: false,
     };
-    maker.scenario(seed)
+    maker.scenario(seed, fault)
 }
 
 struct Maker {
@@ -40,7 +51,7 @@ struct Maker {
 }
 
 impl Maker {
-    fn scenario(&mut self, seed: u64) -> Scenario {
+    fn scenario(&mut self, seed: u64, fault: fn(&mut Self, &[Event])) -> Scenario {
         let minutes = self.rng.u64(20..=60);
         self.calm_from = Moment(minutes * MINUTE);
         self.shared = self.chance(8);
@@ -58,7 +69,7 @@ impl Maker {
         if self.rng.u8(0..6) > 0 {
             let last = if self.rng.bool() { 6 } else { 14 };
             for _ in 0..self.rng.usize(1..=last) {
-                self.fault(&events);
+                fault(self, &events);
             }
         }
         self.happenings.retain(|h| h.at < self.calm_from);

@@ -167,9 +167,7 @@ impl Process {
                 self.desk.at(&(namespace, name), now);
             }
         }
-        if !self.filled || self.stop.is_cancelled() || !self.replica.leads() {
-            return;
-        }
+        // Who doesn't lead asks nobody, and forgets.
         if self
             .replica
             .asks_at()
@@ -177,6 +175,9 @@ impl Process {
             || now.is_multiple_of(5)
         {
             self.replica.ask(|uid| held.sample(uid));
+        }
+        if !self.filled || self.stop.is_cancelled() || !self.replica.leads() {
+            return;
         }
         if now.is_multiple_of(SECOND) {
             for (key, since) in self.desk.waiting() {
