@@ -77,10 +77,9 @@ impl Mutation {
     pub const fn within(self) -> u64 {
         match self {
             Self::NeverDeletes | Self::Repeats | Self::ShrinksAtOnce | Self::FirstCome => 200_000,
-            Self::ImpatientDrain => 600_000,
+            Self::ImpatientDrain | Self::RandomNames => 600_000,
             Self::Unwoken | Self::NoLead => 1_500_000,
             Self::SilenceIsEmpty | Self::LostForGood | Self::NoPause | Self::LateDeadline => 4_000_000,
-            Self::RandomNames => 20_000_000,
         }
     }
 
