@@ -222,7 +222,7 @@ fn in_order<K: Resource>(mut objects: Vec<Arc<K>>) -> Vec<Arc<K>> {
     objects
 }
 
-/// Owned by UID: what merely carries our labels is nobody's of ours.
+/// What the garbage collector is about to take, as [`called`].
 fn left_behind<K>(store: &Store<K>, owner: &Owner) -> impl Iterator<Item = String> + use<K>
 where
     K: Resource<DynamicType = ()> + Clone + 'static,
@@ -233,6 +233,7 @@ where
     left.into_iter().map(|object| called(object.as_ref()))
 }
 
+/// Owned by UID: what merely carries our labels is nobody's of ours.
 fn owned<K>(store: &Store<K>, owner: &Owner) -> Vec<Arc<K>>
 where
     K: Resource<DynamicType = ()> + Clone + 'static,
