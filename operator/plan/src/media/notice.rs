@@ -38,13 +38,16 @@ pub(super) fn notices(
     memory: &Memory,
     state: &mut State,
 ) -> Vec<Notice> {
+    // What is held back is not told as done.
+    let acts = !view.input.orders.suspend;
     let relays = [Reason::UpstreamBroken, Reason::EgressStalled];
-    let relays = relays.into_iter().filter_map(|why| taken_out(view, cordons, why));
+    let relays = relays.into_iter().filter(|_| acts);
+    let relays = relays.filter_map(|why| taken_out(view, cordons, why));
     [
         stopped(view, verdict, health, memory),
         failed_over(view, stage, memory),
         dropped(view, stage, state),
-        replaced.map(faulty),
+        replaced.filter(|_| acts).map(faulty),
     ]
     .into_iter()
     .flatten()

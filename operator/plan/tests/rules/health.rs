@@ -264,3 +264,18 @@ fn an_sfu_is_never_touched_for_its_children() {
     pod(&mut input, relay(0)).ready = false;
     assert!(webinar_plan::plan(&input).delete.is_empty());
 }
+
+#[test]
+fn a_relay_that_is_not_taken_out_as_the_run_is_suspended_is_not_told_of() {
+    let mut world = sent_once(Tier::K10);
+    world.orders.suspend = true;
+    starve(&mut world, [3]);
+    let mut told = Vec::new();
+    let mut hear = |plan: &Plan| told.extend(plan.status.notices.iter().map(|n| n.subject.reason));
+    world.run_until(world.now + secs(120), |_, plan| hear(plan));
+    assert_eq!(cordoned(&world), []);
+    world.orders.suspend = false;
+    world.run_until(world.now + secs(60), |_, plan| hear(plan));
+    assert_eq!(cordoned(&world), [relay(3)]);
+    assert_eq!(told, [Reason::UpstreamBroken], "once, when it is done");
+}
