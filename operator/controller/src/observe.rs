@@ -147,7 +147,9 @@ impl Caches {
     /// What belongs to this Webinar, or looks as if it did.
     pub(crate) fn look(&self, owner: &Owner) -> Seen {
         let (namespace, uid) = (owner.namespace.as_str(), owner.uid.as_str());
-        let mut revisions = owned(&self.revisions.store, owner);
+        let (mut revisions, left_revisions) = owned(&self.revisions.store, owner);
+        let (services, left_services) = owned(&self.services.store, owner);
+        let (budgets, left_budgets) = owned(&self.budgets.store, owner);
         revisions.sort_by_key(|r| std::cmp::Reverse(r.revision));
         let platform = self.platform();
         let everyone = if platform.shares() {
@@ -163,16 +165,16 @@ impl Caches {
         Seen {
             pods,
             strangers,
-            services: owned(&self.services.store, owner),
+            services,
             slices: in_order(self.slices.store.state_filter(|s| {
                 s.namespace().as_deref() == Some(namespace)
                     && s.labels().get(labels::WEBINAR_UID).map(String::as_str) == Some(uid)
             })),
-            budgets: owned(&self.budgets.store, owner),
+            budgets,
             revisions,
-            left_behind: left_behind(&self.services.store, owner)
-                .chain(left_behind(&self.budgets.store, owner))
-                .chain(left_behind(&self.revisions.store, owner))
+            left_behind: [left_services, left_budgets, left_revisions]
+                .concat()
+                .into_iter()
                 .collect(),
             pinned: None,
             platform,
@@ -222,23 +224,19 @@ fn in_order<K: Resource>(mut objects: Vec<Arc<K>>) -> Vec<Arc<K>> {
     objects
 }
 
-/// What the garbage collector is about to take, as [`called`].
-fn left_behind<K>(store: &Store<K>, owner: &Owner) -> impl Iterator<Item = String> + use<K>
+/// What is owned by UID, for what merely carries our labels is nobody's of ours; and what the garbage collector is about
+/// to take from a namesake, as [`called`].
+fn owned<K>(store: &Store<K>, owner: &Owner) -> (Vec<Arc<K>>, Vec<String>)
 where
     K: Resource<DynamicType = ()> + Clone + 'static,
 {
-    let left = store.state_filter(|object| {
-        object.namespace().as_deref() == Some(&owner.namespace) && is_owned_by_namesake(object, owner)
-    });
-    left.into_iter().map(|object| called(object.as_ref()))
-}
-
-/// Owned by UID: what merely carries our labels is nobody's of ours.
-fn owned<K>(store: &Store<K>, owner: &Owner) -> Vec<Arc<K>>
-where
-    K: Resource<DynamicType = ()> + Clone + 'static,
-{
-    in_order(store.state_filter(|object| {
-        object.namespace().as_deref() == Some(&owner.namespace) && is_owned_by(object, owner)
-    }))
+    let near = in_order(store.state_filter(|object| {
+        object.namespace().as_deref() == Some(&owner.namespace)
+            && (is_owned_by(object, owner) || is_owned_by_namesake(object, owner))
+    }));
+    let (own, left): (Vec<_>, Vec<_>) = near
+        .into_iter()
+        .partition(|object| is_owned_by(object.as_ref(), owner));
+    let left = left.iter().map(|object| called(object.as_ref()));
+    (own, left.collect())
 }

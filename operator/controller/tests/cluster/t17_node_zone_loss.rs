@@ -9,6 +9,7 @@ use kube::api::{ListParams, Patch, PatchParams};
 use kube::{Api, ResourceExt};
 use serde_json::json;
 use webinar_api::{Phase, labels};
+use webinar_testbed::audit::Offset;
 use webinar_testbed::wait::eventually;
 
 use crate::support::assertions::{endpoints, pod_writes, verdict};
@@ -20,11 +21,7 @@ const FLEET: Counts = [2, 3, 15];
 
 #[test]
 fn t17_a_lost_node_and_a_lost_zone_are_replaced() {
-    let setting = Setting {
-        nodes: 9,
-        ..Setting::default()
-    };
-    story(setting, async |scene| {
+    story(nine_nodes(), async |scene| {
         let before = armed(scene).await?;
         for place in ["kubernetes.io/hostname", "topology.kubernetes.io/zone"] {
             let lost = pods_of(scene, place, &before).await?;
@@ -37,11 +34,7 @@ fn t17_a_lost_node_and_a_lost_zone_are_replaced() {
 
 #[test]
 fn t17_when_every_node_is_silent_nothing_is_taken_away() {
-    let setting = Setting {
-        nodes: 9,
-        ..Setting::default()
-    };
-    story(setting, async |scene| {
+    story(nine_nodes(), async |scene| {
         let before = armed(scene).await?;
         let moment = scene.mark().await?;
         let all: BTreeSet<String> = before.names().into_values().collect();
@@ -53,9 +46,7 @@ fn t17_when_every_node_is_silent_nothing_is_taken_away() {
             .await?;
         let (_, _, message) = verdict(&told, "CapacityAtRisk");
         ensure!(message.contains("kept in their places"), "{message}");
-        let records = scene.since(moment).await?;
-        let changes: Vec<_> = records.by(OPERATOR).filter(|r| r.resource == "pods").collect();
-        ensure!(changes.is_empty(), "something was changed: {changes:?}");
+        nothing_was_changed(scene, moment).await?;
         let after = Fleet::of(scene, "events", "event").await?;
         ensure!(after.uids() == before.uids(), "another fleet");
         Ok(())
@@ -64,11 +55,7 @@ fn t17_when_every_node_is_silent_nothing_is_taken_away() {
 
 #[test]
 fn t17_nodes_that_fall_silent_one_after_the_other_and_come_back_cost_nobody_anything() {
-    let setting = Setting {
-        nodes: 9,
-        ..Setting::default()
-    };
-    story(setting, async |scene| {
+    story(nine_nodes(), async |scene| {
         let before = armed(scene).await?;
         let moment = scene.mark().await?;
         for is in ["False", "True"] {
@@ -79,13 +66,26 @@ fn t17_nodes_that_fall_silent_one_after_the_other_and_come_back_cost_nobody_anyt
         }
         // Longer than a node that stays silent is waited for.
         tokio::time::sleep(Duration::from_secs(40)).await;
-        let records = scene.since(moment).await?;
-        let changes: Vec<_> = records.by(OPERATOR).filter(|r| r.resource == "pods").collect();
-        ensure!(changes.is_empty(), "something was changed: {changes:?}");
+        nothing_was_changed(scene, moment).await?;
         let after = Fleet::complete(scene, "events", "event", FLEET, SOON).await?;
         ensure!(after.uids() == before.uids(), "another fleet");
         Ok(())
     });
+}
+
+fn nine_nodes() -> Setting {
+    Setting {
+        nodes: 9,
+        ..Setting::default()
+    }
+}
+
+/// The operator has written to no pod since.
+async fn nothing_was_changed(scene: &mut Scene, moment: Offset) -> Result<()> {
+    let records = scene.since(moment).await?;
+    let changes: Vec<_> = records.by(OPERATOR).filter(|r| r.resource == "pods").collect();
+    ensure!(changes.is_empty(), "something was changed: {changes:?}");
+    Ok(())
 }
 
 async fn armed(scene: &mut Scene) -> Result<Fleet> {

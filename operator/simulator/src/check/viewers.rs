@@ -103,22 +103,17 @@ impl World {
         let node = self.bodies.by_uid(&pod.uid).and_then(|body| body.node);
         let silent = node.is_some_and(|node| !self.nodes.all[node].heard());
         let asked = self.checks.known.get(uid).is_some_and(|known| known.asked);
-        silent && (!asked || self.webinar_of(uid).is_some_and(|w| self.tells_nothing(&key(w))))
+        // It tells nothing, or nothing that can be.
+        let nothing = |how: Lie| matches!(how, Lie::Silent | Lie::Missing | Lie::Absurd);
+        let webinar = self.webinar_of(uid);
+        silent && (!asked || webinar.is_some_and(|w| self.lied_about(&key(w), nothing)))
     }
 
-    /// Pods of it tell nothing, or nothing that can be.
-    fn tells_nothing(&self, show: &Key) -> bool {
-        self.lasts(|what| match what {
-            What::Lie { webinar, how, .. } => {
-                named(webinar) == *show && matches!(how, Lie::Silent | Lie::Missing | Lie::Absurd)
-            }
-            _ => false,
-        })
-    }
-
-    /// Pods of it tell what isn't so.
-    fn lied_about(&self, show: &Key) -> bool {
-        self.lasts(|what| matches!(what, What::Lie { webinar, .. } if named(webinar) == *show))
+    /// Pods of it tell what isn't so, in such a way.
+    fn lied_about(&self, show: &Key, such: impl Fn(Lie) -> bool) -> bool {
+        self.lasts(
+            |what| matches!(what, What::Lie { webinar, how, .. } if named(webinar) == *show && such(*how)),
+        )
     }
 
     /// One relay fewer takes viewers, and the operator did it.
@@ -134,7 +129,7 @@ impl World {
         };
         // What is needed is what can be known: nobody can follow an audience that pods tell wrong numbers of.
         let show = key(webinar);
-        if self.lied_about(&show) {
+        if self.lied_about(&show, |_| true) {
             self.cover.reach("seats", "fewer, while pods lie");
             return;
         }

@@ -214,6 +214,7 @@ impl World {
         let of_it = self.relays(show);
         self.stalled.retain(|uid| !of_it.contains(uid));
     }
+
     /// UIDs of its relays.
     fn relays(&self, show: &Key) -> BTreeSet<String> {
         let relays = self.bodies.of(show).filter(|b| b.is_relay());

@@ -167,12 +167,8 @@ impl World {
     }
 
     pub(super) fn node_lost(&mut self, node: usize) {
-        let Some(found) = self.nodes.all.get_mut(node).filter(|n| !n.up) else {
-            return;
-        };
-        found.lost = true;
-        for key in found.pods.clone() {
-            self.not_ready(&key);
+        if self.nodes.all.get(node).is_some_and(|n| !n.up) {
+            self.marked(node);
         }
     }
 
@@ -210,7 +206,14 @@ impl World {
 
     pub(super) fn node_missed(&mut self, node: usize) {
         let silent = self.lasts(|w| matches!(w, What::NodesSilent { .. }));
-        let Some(found) = self.nodes.all.get_mut(node).filter(|n| silent && n.heard()) else {
+        if silent && self.nodes.all.get(node).is_some_and(Node::heard) {
+            self.marked(node);
+        }
+    }
+
+    /// The node controller says that it doesn't answer, and that its pods are not Ready.
+    fn marked(&mut self, node: usize) {
+        let Some(found) = self.nodes.all.get_mut(node) else {
             return;
         };
         found.lost = true;
